@@ -1,0 +1,3 @@
+//! The boot phases: network, contact, verify, run, report, act.
+
+fn main() {}

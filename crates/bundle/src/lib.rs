@@ -1,0 +1,2 @@
+//! Signed bundles: build, sign, verify.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Builds, stamps and inspects boot images.
+#![forbid(unsafe_code)]

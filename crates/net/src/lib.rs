@@ -1,0 +1,2 @@
+//! Links, addresses, DHCP, DNS.
+#![forbid(unsafe_code)]

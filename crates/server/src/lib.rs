@@ -1,0 +1,2 @@
+//! The central server.
+#![forbid(unsafe_code)]

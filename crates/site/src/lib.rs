@@ -1,0 +1,2 @@
+//! The site and trust files: strict parsing.
+#![forbid(unsafe_code)]

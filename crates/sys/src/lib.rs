@@ -1,0 +1,1 @@
+//! Kernel interfaces behind small traits; the one crate with unsafe code.

@@ -1,0 +1,3 @@
+//! The multi-call binary: shell and commands for scripts.
+
+fn main() {}

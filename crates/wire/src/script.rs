@@ -1,0 +1,49 @@
+//! What `xb`, inside a script, asks of the agent: over `/run/xenoboot/agent.sock`, each message
+//! preceded by its length as four bytes, big-endian.
+
+use serde::{Deserialize, Serialize};
+
+/// The socket's path.
+pub const SOCKET: &str = "/run/xenoboot/agent.sock";
+
+/// Largest request or response, bytes.
+pub const MAX_FRAME: usize = 64 << 10;
+
+/// One request a connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// `xb progress PERCENT [TEXT]`
+    Progress {
+        /// 0 to 100.
+        percent: u8,
+        /// What is being done.
+        text: String,
+    },
+    /// `xb report KEY=VALUE`
+    Report {
+        /// Letters, digits, `-`, `_`, `.`; 1 to 64 of them.
+        key: String,
+        /// At most [`crate::event::MAX_TEXT`] bytes.
+        value: String,
+    },
+    /// `xb log TEXT`: a line to screen and server, marked as the agent's.
+    Log {
+        /// The line.
+        text: String,
+    },
+    /// `xb status`: what the agent knows, for people.
+    Status,
+}
+
+/// The agent's answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Response {
+    /// Done; it will reach the server.
+    Done,
+    /// The answer to [`Request::Status`], lines of `key: value`.
+    Status(String),
+    /// Refused, with the reason in words.
+    Refused(String),
+}

@@ -1,0 +1,3 @@
+//! Developer commands: demo, test, image, bench.
+
+fn main() {}

@@ -1,0 +1,11 @@
+//! `xenoboot bundle`.
+
+use crate::ui::Output;
+
+/// Arguments of `xenoboot bundle`.
+#[derive(clap::Args)]
+pub(crate) struct Args {}
+
+pub(crate) fn run(_args: Args, _output: &Output) -> anyhow::Result<()> {
+    anyhow::bail!("not built yet")
+}

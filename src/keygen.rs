@@ -1,0 +1,11 @@
+//! `xenoboot keygen`.
+
+use crate::ui::Output;
+
+/// Arguments of `xenoboot keygen`.
+#[derive(clap::Args)]
+pub(crate) struct Args {}
+
+pub(crate) fn run(_args: Args, _output: &Output) -> anyhow::Result<()> {
+    anyhow::bail!("not built yet")
+}

@@ -1,0 +1,63 @@
+//! Boots and manages x86 machines over the public Internet: the operator's command line.
+
+mod assign;
+mod bundle;
+mod completions;
+mod fleet;
+mod image;
+mod keygen;
+mod machine;
+mod run;
+mod serve;
+mod ui;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Boots and manages x86 machines over the public Internet.
+#[derive(Parser)]
+#[command(name = "xenoboot", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    output: ui::Output,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Make and show fleets: the signers that machines trust
+    Fleet(fleet::Args),
+    /// Make a signing key or a machine key
+    Keygen(keygen::Args),
+    /// Build, sign, verify, inspect and push bundles
+    Bundle(bundle::Args),
+    /// Build, stamp and inspect boot images
+    Image(image::Args),
+    /// Run the central server
+    Serve(serve::Args),
+    /// List, show, approve and refuse machines
+    Machine(machine::Args),
+    /// Say what machines shall run
+    Assign(assign::Args),
+    /// List runs, show one, read its log
+    Run(run::Args),
+    /// Print a completion script for a shell
+    Completions(completions::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.verb {
+        Verb::Fleet(args) => fleet::run(args, &cli.output),
+        Verb::Keygen(args) => keygen::run(args, &cli.output),
+        Verb::Bundle(args) => bundle::run(args, &cli.output),
+        Verb::Image(args) => image::run(args, &cli.output),
+        Verb::Serve(args) => serve::run(args),
+        Verb::Machine(args) => machine::run(args, &cli.output),
+        Verb::Assign(args) => assign::run(args, &cli.output),
+        Verb::Run(args) => run::run(args, &cli.output),
+        Verb::Completions(args) => completions::run(&args),
+    };
+    ui::exit(result)
+}
