@@ -1,1 +1,36 @@
 //! Kernel interfaces behind small traits; the one crate with unsafe code.
+//!
+//! Each trait has one implementation that calls the kernel, [`Kernel`], and one that only records or
+//! answers what a test told it, in [`fake`]; so the logic above them is tested without a kernel.
+#![expect(unsafe_code, reason = "fork, pre-exec hooks and ioctls have no safe interface")]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "a test that cannot go on shall panic"
+    )
+)]
+
+pub mod block;
+pub mod cgroup;
+pub mod clock;
+pub mod fake;
+pub mod icmp6;
+pub mod inherit;
+pub mod kmod;
+pub mod link;
+pub mod loopdev;
+pub mod mount;
+pub mod packet;
+pub mod power;
+pub mod process;
+pub mod signal;
+pub mod uevent;
+pub mod watchdog;
+
+/// The running kernel: implements every trait of this crate by system calls.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Kernel;
