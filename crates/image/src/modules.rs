@@ -1,0 +1,158 @@
+//! Which of the kernel's modules go into the image, and their indexes.
+
+use crate::tools::run;
+use anyhow::{Context, Result};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// Indexes that init and `modprobe` read.
+const INDEXES: &[&str] = &[
+    "modules.alias",
+    "modules.alias.bin",
+    "modules.builtin",
+    "modules.builtin.alias.bin",
+    "modules.builtin.bin",
+    "modules.dep",
+    "modules.dep.bin",
+    "modules.softdep",
+];
+
+/// The chosen modules, and the indexes made for just these.
+pub struct Modules {
+    /// The kernel's release, as in `uname -r`.
+    pub release: String,
+    /// Path below the folder of the release and the file itself.
+    pub files: BTreeMap<String, PathBuf>,
+    /// Name and content of each index.
+    pub indexes: BTreeMap<String, Vec<u8>>,
+    /// Rules that fit none of this kernel's modules.
+    pub unused: Vec<String>,
+}
+
+/// Rules of `initramfs/modules.list`: a line is a path prefix below `kernel/`, or one after `-` that is
+/// left out although an earlier line takes it; `#` begins a comment.
+pub struct Rules(Vec<(bool, String)>);
+
+impl Rules {
+    /// Reads the rules.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+        let rules =
+            lines.filter(|line| !line.is_empty()).map(|line| match line.strip_prefix('-') {
+                Some(prefix) => (false, prefix.trim().to_owned()),
+                None => (true, line.to_owned()),
+            });
+        Self(rules.collect())
+    }
+
+    /// Whether a module, by its path below `kernel/`, is asked for: the last rule that fits decides.
+    #[must_use]
+    pub fn take(&self, path: &str) -> bool {
+        let fits = |rule: &&(bool, String)| {
+            path.strip_prefix(rule.1.as_str()).is_some_and(|rest| {
+                rule.1.ends_with('/') || rest.is_empty() || rest.starts_with(".ko")
+            })
+        };
+        self.0.iter().rev().find(fits).is_some_and(|rule| rule.0)
+    }
+
+    /// Rules that ask for something and fit no module: a misspelling, or a driver that is gone.
+    fn unused(&self, paths: &BTreeSet<String>) -> Vec<String> {
+        let fits = |prefix: &str| paths.iter().any(|path| path.starts_with(prefix));
+        let asks = self.0.iter().filter(|(take, prefix)| *take && !fits(prefix));
+        asks.map(|(_, prefix)| prefix.clone()).collect()
+    }
+}
+
+/// Chooses from the unpacked kernel package in `tree`, with everything that the chosen depend on; works
+/// in the empty folder `work`.
+///
+/// # Errors
+/// When the tree is not a kernel's, or depmod fails.
+pub fn choose(tree: &Path, rules: &Rules, work: &Path) -> Result<Modules> {
+    let versions = tree.join("usr/lib/modules");
+    let release = fs::read_dir(&versions)
+        .with_context(|| versions.display().to_string())?
+        .next()
+        .context("the kernel package has no modules")??
+        .file_name()
+        .to_string_lossy()
+        .into_owned();
+    let source = versions.join(&release);
+    let all = dependencies(tree, &release, work)?;
+    let below = |path: &str| path.strip_prefix("kernel/").map(str::to_owned);
+    let paths: BTreeSet<_> = all.keys().filter_map(|path| below(path)).collect();
+    let unused = rules.unused(&paths);
+
+    let mut chosen = BTreeSet::new();
+    let mut wanted: Vec<_> =
+        paths.iter().filter(|p| rules.take(p)).map(|p| format!("kernel/{p}")).collect();
+    while let Some(path) = wanted.pop() {
+        wanted.extend(all.get(&path).into_iter().flatten().cloned());
+        chosen.insert(path);
+        wanted.retain(|path| !chosen.contains(path));
+    }
+    let indexes = indexes(&source, &release, &chosen, work)?;
+    let files = chosen.into_iter().map(|path| (path.clone(), source.join(path))).collect();
+    Ok(Modules { release, files, indexes, unused })
+}
+
+/// Every module of the kernel with those that it needs, from depmod over the whole tree.
+fn dependencies(tree: &Path, release: &str, work: &Path) -> Result<BTreeMap<String, Vec<String>>> {
+    let whole = work.join("whole");
+    fs::create_dir_all(&whole)?;
+    symlink(tree.join("usr/lib"), whole.join("lib"))?;
+    run(Command::new("depmod").arg("-b").arg(&whole).arg(release))?;
+    let text = fs::read_to_string(whole.join("lib/modules").join(release).join("modules.dep"))?;
+    let lines = text.lines().filter_map(|line| line.split_once(':'));
+    let split = |list: &str| list.split_whitespace().map(str::to_owned).collect();
+    Ok(lines.map(|(path, needs)| (path.to_owned(), split(needs))).collect())
+}
+
+/// The indexes of a tree that holds only the chosen modules.
+fn indexes(
+    source: &Path,
+    release: &str,
+    chosen: &BTreeSet<String>,
+    work: &Path,
+) -> Result<BTreeMap<String, Vec<u8>>> {
+    let pruned = work.join("pruned");
+    let folder = pruned.join("lib/modules").join(release);
+    for path in chosen {
+        let to = folder.join(path);
+        fs::create_dir_all(to.parent().unwrap_or(&folder))?;
+        // depmod looks at regular files; a link costs nothing, and across file systems a copy will do.
+        fs::hard_link(source.join(path), &to)
+            .or_else(|_| fs::copy(source.join(path), &to).map(drop))?;
+    }
+    for name in ["modules.builtin", "modules.builtin.modinfo", "modules.order"] {
+        fs::copy(source.join(name), folder.join(name)).with_context(|| name.to_owned())?;
+    }
+    run(Command::new("depmod").arg("-b").arg(&pruned).arg(release))?;
+    let read = |name: &&str| {
+        let content =
+            fs::read(folder.join(name)).with_context(|| format!("depmod made no {name}"))?;
+        Ok(((*name).to_owned(), content))
+    };
+    INDEXES.iter().map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_rule_decides() {
+        let rules = Rules::parse("fs/ # all\n-fs/ceph/\nnet/8021q/8021q\n");
+        assert!(rules.take("fs/ext4/ext4.ko.xz"));
+        assert!(!rules.take("fs/ceph/ceph.ko.xz"));
+        assert!(rules.take("net/8021q/8021q.ko.xz"));
+        assert!(!rules.take("net/8021q/8021q_more.ko.xz"));
+    }
+}

@@ -1,0 +1,73 @@
+//! What an image says of itself: `/image.toml` on the medium and `/etc/xenoboot/image.toml` on the machine.
+
+use crate::apt::Package;
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, path::Path};
+
+/// How an image was made. Nothing in it depends on when or where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Recipe {
+    /// The release of Xenoboot, `MAJOR.MINOR.PATCH`.
+    pub version: String,
+    /// SHA-256 over all that went into the image but its stamp, hexadecimal.
+    pub recipe: String,
+    /// The kernel's release, as in `uname -r`.
+    pub kernel: String,
+    /// The kernel's command line.
+    pub command_line: String,
+    /// SHA-256 of each static program.
+    pub programs: BTreeMap<String, String>,
+    /// Debian's packages that were used.
+    #[serde(rename = "package")]
+    pub packages: Vec<Package>,
+}
+
+impl Recipe {
+    /// Reads `image.toml`.
+    ///
+    /// # Errors
+    /// When it is not one.
+    pub fn parse(text: &str) -> Result<Self> {
+        toml::from_str(text).context("image.toml")
+    }
+
+    /// Writes `image.toml`.
+    ///
+    /// # Errors
+    /// Never with what this crate makes.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).context("image.toml")
+    }
+}
+
+/// `image.lock`: the packages that an image was built from, to build the same again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lock {
+    /// Every package.
+    #[serde(rename = "package")]
+    pub packages: Vec<Package>,
+}
+
+impl Lock {
+    /// Reads a lock file.
+    ///
+    /// # Errors
+    /// When it cannot be read or is not one.
+    pub fn load(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+        toml::from_str(&text).with_context(|| path.display().to_string())
+    }
+
+    /// Writes a lock file.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let text = "# The packages an image was built from; `xenoboot image build --locked` uses just these.\n";
+        let text = format!("{text}\n{}", toml::to_string(self)?);
+        std::fs::write(path, text).with_context(|| path.display().to_string())
+    }
+}
