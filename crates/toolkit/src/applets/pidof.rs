@@ -1,0 +1,44 @@
+//! `pidof`: the numbers of a program's processes.
+
+use crate::{
+    applet::{Applet, Args, Opt, usage_error},
+    processes,
+};
+use std::path::Path;
+
+pub(crate) static APPLET: Applet = Applet {
+    name: "pidof",
+    summary: "Prints the numbers of the processes that run PROGRAM, newest first; status 1 if none.",
+    usage: "[-s] PROGRAM...",
+    options: &[Opt { short: 's', long: "single", value: "", help: "print only one" }],
+    notes: "",
+    example: "pidof agent",
+    run,
+};
+
+fn run(args: &Args) -> anyhow::Result<u8> {
+    let names = args.words()?;
+    if names.is_empty() {
+        return usage_error("which program?");
+    }
+    let own = std::process::id().cast_signed();
+    let base = |path: &str| Path::new(path).file_name().map(|n| n.to_string_lossy().into_owned());
+    let mut found: Vec<String> = processes::all()?
+        .into_iter()
+        .filter(|p| p.pid != own)
+        .filter(|p| {
+            let program = p.command.split(' ').next().and_then(base).unwrap_or_default();
+            names.iter().any(|name| *name == p.name || base(name).as_deref() == Some(&program))
+        })
+        .map(|p| p.pid.to_string())
+        .collect();
+    found.reverse();
+    if args.has("single") {
+        found.truncate(1);
+    }
+    if found.is_empty() {
+        return Ok(1);
+    }
+    println!("{}", found.join(" "));
+    Ok(0)
+}

@@ -1,0 +1,123 @@
+//! `xb`: a script speaks to the agent.
+
+use crate::applet::{Applet, Args, Opt, usage_error};
+use anyhow::{Context as _, bail};
+use std::{
+    io::{Read as _, Write as _},
+    os::unix::net::UnixStream,
+    path::PathBuf,
+    time::Duration,
+};
+use xenoboot_wire::{
+    decode, encode,
+    event::MAX_TEXT,
+    script::{MAX_FRAME, Request, Response, SOCKET},
+};
+
+pub(crate) static APPLET: Applet = Applet {
+    name: "xb",
+    summary: "Tells the operator, through the agent, how the script gets on.",
+    usage: "progress PERCENT [TEXT]...\nreport KEY=VALUE...\nlog TEXT...\nstatus",
+    options: &[Opt {
+        short: '\0',
+        long: "socket",
+        value: "PATH",
+        help: "the agent's socket, if not /run/xenoboot/agent.sock",
+    }],
+    notes: "progress shows PERCENT, 0 to 100, and what is being done. report keeps a result: KEY has 1 to 64\n\
+            letters, digits, '-', '_' and '.'. log shows a line. status prints what the agent knows.",
+    example: "xb progress 40 checking /dev/sda1\nxb report filesystem=clean mounts=3",
+    run,
+};
+
+/// The longest key of a report, bytes.
+const MAX_KEY: usize = 64;
+
+/// The agent answers at once unless it is dead or stopped.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn run(args: &Args) -> anyhow::Result<u8> {
+    let words = args.words()?;
+    let requests = match words.as_slice() {
+        ["progress", percent, text @ ..] => vec![progress(percent, text)?],
+        ["report", pairs @ ..] if !pairs.is_empty() => {
+            pairs.iter().map(|pair| report(pair)).collect::<Result<_, _>>()?
+        }
+        ["log", text @ ..] if !text.is_empty() => vec![Request::Log { text: line(text)? }],
+        ["status"] => vec![Request::Status],
+        [] => return usage_error("what shall be told? progress, report, log or status"),
+        ["progress"] => return usage_error("progress needs a PERCENT"),
+        ["report"] => return usage_error("report needs a KEY=VALUE"),
+        ["log"] => return usage_error("log needs a TEXT"),
+        ["status", ..] => return usage_error("status takes no argument"),
+        [other, ..] => return usage_error(format!("unknown command {other:?}")),
+    };
+    let socket = args.value("socket").map_or_else(|| PathBuf::from(SOCKET), PathBuf::from);
+    for request in &requests {
+        match ask(&socket, request)? {
+            Response::Done => {}
+            Response::Status(text) => {
+                let mut out = std::io::stdout();
+                out.write_all(text.as_bytes())?;
+                if !text.ends_with('\n') {
+                    out.write_all(b"\n")?;
+                }
+            }
+            Response::Refused(reason) => bail!("the agent refused: {reason}"),
+        }
+    }
+    Ok(0)
+}
+
+fn progress(percent: &str, text: &[&str]) -> anyhow::Result<Request> {
+    let number = percent.strip_suffix('%').unwrap_or(percent);
+    match number.parse::<u8>() {
+        Ok(percent @ 0..=100) => Ok(Request::Progress { percent, text: line(text)? }),
+        _ => usage_error(format!("{percent:?} is not a percentage from 0 to 100")),
+    }
+}
+
+fn report(pair: &str) -> anyhow::Result<Request> {
+    let Some((key, value)) = pair.split_once('=') else {
+        return usage_error(format!("{pair:?} is not KEY=VALUE"));
+    };
+    let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    if key.is_empty() || key.len() > MAX_KEY || !key.bytes().all(good) {
+        return usage_error(format!(
+            "{key:?} is not a key: 1 to {MAX_KEY} letters, digits, '-', '_' and '.'"
+        ));
+    }
+    if value.len() > MAX_TEXT {
+        return usage_error(format!("the value of {key} is longer than {MAX_TEXT} bytes"));
+    }
+    Ok(Request::Report { key: key.to_owned(), value: value.to_owned() })
+}
+
+fn line(words: &[&str]) -> anyhow::Result<String> {
+    let text = words.join(" ");
+    if text.len() > MAX_TEXT {
+        return usage_error(format!("the text is longer than {MAX_TEXT} bytes"));
+    }
+    Ok(text)
+}
+
+/// One request a connection: a length of four bytes, big-endian, and CBOR, in both directions.
+fn ask(socket: &PathBuf, request: &Request) -> anyhow::Result<Response> {
+    let mut stream = UnixStream::connect(socket)
+        .with_context(|| format!("no agent answers at {}", socket.display()))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let body = encode(request);
+    let mut frame = u32::try_from(body.len())?.to_be_bytes().to_vec();
+    frame.extend_from_slice(&body);
+    stream.write_all(&frame).context("the agent did not take the request")?;
+    let mut length = [0; 4];
+    stream.read_exact(&mut length).context("the agent did not answer")?;
+    let length = u32::from_be_bytes(length) as usize;
+    if length > MAX_FRAME {
+        bail!("the agent's answer of {length} bytes is too long");
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).context("the agent's answer is cut short")?;
+    decode(&body).context("the agent's answer is not valid")
+}

@@ -1,0 +1,2 @@
+cd "$(mktemp -d)"
+mkdir -p d/e; touch d/e/f; shopt -s globstar; echo **/f

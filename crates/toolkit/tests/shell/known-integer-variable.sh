@@ -1,0 +1,1 @@
+declare -i n=5; n=n+2; echo $n

@@ -1,0 +1,2 @@
+declare -A m=([a]=1)
+[[ -v m[a] ]] && echo has a

@@ -1,0 +1,5 @@
+name="a \"quoted\" name"
+json="{\"name\": \"${name//\"/\\\"}\", \"n\": $((1+1))}"
+echo "$json"
+echo "$(echo "$(echo "a 'b' \"c\"")")"
+cmd=(printf '%s\n' "x y" z); "${cmd[@]}"

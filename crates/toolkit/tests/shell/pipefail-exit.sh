@@ -1,0 +1,4 @@
+set -euo pipefail
+echo start
+grep -q x < /dev/null | cat
+echo never

@@ -1,0 +1,5 @@
+trap 'echo err $?' ERR
+false
+true
+(exit 4)
+echo end

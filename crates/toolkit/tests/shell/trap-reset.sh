@@ -1,0 +1,5 @@
+trap 'echo bye' EXIT
+trap - EXIT
+trap 'echo int' INT
+trap -p INT
+echo end
