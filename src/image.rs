@@ -1,11 +1,170 @@
-//! `xenoboot image`.
+//! `xenoboot image build|stamp|inspect`.
 
-use crate::ui::Output;
+mod show;
+mod stamp;
+
+use crate::ui::{Output, WithHint, interactive};
+use anyhow::{Context, Result, ensure};
+use clap::Subcommand;
+use indicatif::ProgressBar;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+use xenoboot_image::{
+    apt::{Apt, Package},
+    build::{self, Inputs, PACKAGES},
+    cache_folder,
+    recipe::Lock,
+    site::Stamp,
+};
+
+/// The kernel's modules that go into every image.
+const MODULES: &str = include_str!("../initramfs/modules.list");
 
 /// Arguments of `xenoboot image`.
 #[derive(clap::Args)]
-pub(crate) struct Args {}
+#[command(arg_required_else_help = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
 
-pub(crate) fn run(_args: Args, _output: &Output) -> anyhow::Result<()> {
-    anyhow::bail!("not built yet")
+#[derive(Subcommand)]
+enum Verb {
+    /// Build an image from Debian's packages and our static programs
+    #[command(
+        after_help = "Examples:\n  xenoboot image build -o base.iso\n  xenoboot image build --site site.toml --trust home/trust.toml -o home.iso\n  xenoboot image build --locked -o again.iso"
+    )]
+    Build(BuildArgs),
+    /// Make from an image one for another site, server or machine
+    #[command(
+        after_help = "Examples:\n  xenoboot image stamp base.iso --site site.toml --trust home/trust.toml -o home.iso\n  xenoboot image stamp home.iso --machine-name web-1 --new-key web-1.key -o web-1.iso"
+    )]
+    Stamp(stamp::Args),
+    /// Print what an image holds
+    #[command(
+        after_help = "Examples:\n  xenoboot image inspect home.iso\n  xenoboot image inspect /dev/sdb --json"
+    )]
+    Inspect {
+        /// An image, or the device that it was written to
+        image: PathBuf,
+    },
+}
+
+#[derive(clap::Args)]
+struct BuildArgs {
+    /// The new image
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Folder with the static programs init, agent and toolkit
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "XENOBOOT_GUEST",
+        default_value = "target/x86_64-unknown-linux-gnu/guest"
+    )]
+    guest: PathBuf,
+    #[command(flatten)]
+    stamp: stamp::Source,
+    /// Where the packages that were used are written, and read with --locked
+    #[arg(long, value_name = "FILE", default_value = "image.lock")]
+    lock: PathBuf,
+    /// Use exactly the packages of the lock file
+    #[arg(long)]
+    locked: bool,
+    /// Words to add to the kernel's command line
+    #[arg(long, value_name = "WORDS", default_value = "")]
+    append: String,
+    /// Replace the output if it is there
+    #[arg(long)]
+    force: bool,
+}
+
+pub(crate) fn run(args: Args, output: &Output) -> Result<()> {
+    match args.verb {
+        Verb::Build(args) => build_image(&args, output),
+        Verb::Stamp(args) => stamp::run(&args, output),
+        Verb::Inspect { image } => show::run(&image, output),
+    }
+}
+
+fn build_image(args: &BuildArgs, output: &Output) -> Result<()> {
+    may_write(&args.output, args.force)?;
+    let stamp = args.stamp.read(Stamp::default())?;
+    let applets = applets(&args.guest)?;
+    let bar = if interactive() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+    bar.enable_steady_tick(Duration::from_millis(120));
+    let say = |step: &str| bar.set_message(step.to_owned());
+    let cache = cache_folder()?;
+    let apt = Apt::new(&cache.join("apt"))?;
+    let packages = packages(args, &apt, &say)?;
+    for package in &packages {
+        say(&format!("fetching {} {} ({} MB)", package.name, package.version, package.size >> 20));
+        apt.fetch(package)?;
+    }
+    let inputs = Inputs {
+        version: env!("CARGO_PKG_VERSION"),
+        guest: &args.guest,
+        applets,
+        module_rules: MODULES,
+        append: &args.append,
+        packages: packages.clone(),
+        stamp,
+    };
+    let report = build::build(&inputs, &apt, &cache, &args.output, &say)?;
+    bar.finish_and_clear();
+    for rule in report.unused_rules {
+        eprintln!(
+            "xenoboot: warning: the kernel has no module under {rule} (initramfs/modules.list)"
+        );
+    }
+    if !args.locked {
+        Lock { packages }.save(&args.lock)?;
+    }
+    if output.json {
+        let sizes: serde_json::Map<_, _> =
+            report.sizes.into_iter().map(|(name, size)| (name, size.into())).collect();
+        println!("{}", serde_json::json!({ "image": args.output, "sizes": sizes }));
+    } else {
+        for (name, size) in &report.sizes {
+            println!("{name:<12} {:>7.2} MB", *size as f64 / 1e6);
+        }
+    }
+    Ok(())
+}
+
+fn packages(args: &BuildArgs, apt: &Apt, say: &dyn Fn(&str)) -> Result<Vec<Package>> {
+    if args.locked {
+        return Ok(Lock::load(&args.lock).hint("build once without --locked to make it")?.packages);
+    }
+    say("fetching package lists");
+    apt.update()?;
+    let kernel = apt.kernel_package()?;
+    let names: Vec<_> = std::iter::once(kernel.as_str()).chain(PACKAGES.iter().copied()).collect();
+    apt.newest(&names)
+}
+
+/// The names under which the toolkit is called; it knows them itself.
+fn applets(guest: &Path) -> Result<Vec<String>> {
+    let toolkit = guest.join("toolkit");
+    let said = Command::new(&toolkit)
+        .arg("--list")
+        .output()
+        .with_context(|| format!("cannot run {}", toolkit.display()))
+        .hint(
+            "build the static programs with `cargo xtask image`, or name their folder with --guest",
+        )?;
+    ensure!(said.status.success(), "{} --list failed ({})", toolkit.display(), said.status);
+    Ok(String::from_utf8_lossy(&said.stdout).lines().map(str::to_owned).collect())
+}
+
+/// Refuses to replace a file that nobody said to replace.
+fn may_write(path: &Path, force: bool) -> Result<()> {
+    if path.exists() && !force {
+        return Err(anyhow::anyhow!("{} is there already", path.display()))
+            .hint("say --force to replace it");
+    }
+    Ok(())
 }

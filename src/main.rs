@@ -5,8 +5,11 @@ mod bundle;
 mod completions;
 mod fleet;
 mod image;
+mod keyfile;
 mod keygen;
 mod machine;
+mod operator;
+mod push;
 mod run;
 mod serve;
 mod ui;
@@ -53,7 +56,7 @@ fn main() -> ExitCode {
         Verb::Keygen(args) => keygen::run(args, &cli.output),
         Verb::Bundle(args) => bundle::run(args, &cli.output),
         Verb::Image(args) => image::run(args, &cli.output),
-        Verb::Serve(args) => serve::run(args),
+        Verb::Serve(args) => serve::run(&args, &cli.output),
         Verb::Machine(args) => machine::run(args, &cli.output),
         Verb::Assign(args) => assign::run(args, &cli.output),
         Verb::Run(args) => run::run(args, &cli.output),

@@ -1,9 +1,75 @@
-//! `xenoboot serve`.
+//! `xenoboot serve`: the central server.
+
+use crate::ui::{Output, WithHint};
+use anyhow::Context;
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+    path::PathBuf,
+};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+use xenoboot_server::Server;
 
 /// Arguments of `xenoboot serve`.
 #[derive(clap::Args)]
-pub(crate) struct Args {}
+#[command(
+    arg_required_else_help = true,
+    after_help = "\
+The first start makes DIR with the server's key, its database and DIR/operator.toml, which the other commands need
+(--operator FILE or XENOBOOT_OPERATOR). One line on standard output says where it listens, and its pin for site.toml.
+To give out a new token, remove operator.toml and start again. The log goes to standard error; RUST_LOG filters it.
 
-pub(crate) fn run(_args: Args) -> anyhow::Result<()> {
-    anyhow::bail!("not built yet")
+Examples:
+  xenoboot serve home/server
+  xenoboot serve home/server --listen 192.0.2.10:443
+  RUST_LOG=xenoboot_server=debug xenoboot serve home/server --listen 127.0.0.1:0 --json"
+)]
+pub(crate) struct Args {
+    /// The server's folder; made on the first start
+    dir: PathBuf,
+    /// Where to listen; port 0 takes a free one [default: port 7443 of all addresses]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+}
+
+pub(crate) fn run(args: &Args, output: &Output) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false).init();
+    let runtime = tokio::runtime::Runtime::new().context("no runtime")?;
+    runtime.block_on(serve(args, output))
+}
+
+async fn serve(args: &Args, output: &Output) -> anyhow::Result<()> {
+    // Before anything is begun that they could interrupt.
+    let stop = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
+    let server = Server::open(&args.dir, args.listen).await;
+    let server = match server {
+        Err(error @ xenoboot_server::OpenError::Listen { .. }) => {
+            return Err(error).hint("another program may have that port; --listen names another");
+        }
+        other => other.with_context(|| format!("cannot serve {}", args.dir.display()))?,
+    };
+    announce(&server, output).context("standard output")?;
+    server.run(stopped(stop)).await;
+    Ok(())
+}
+
+/// Says that it is ready.
+fn announce(server: &Server, output: &Output) -> io::Result<()> {
+    let (url, pin) = (format!("https://{}", server.address()), server.pin());
+    let mut out = io::stdout().lock();
+    if output.json {
+        writeln!(out, "{}", serde_json::json!({ "url": url, "pin": pin.to_string() }))?;
+    } else {
+        writeln!(out, "listening on {url} pin {pin}")?;
+    }
+    out.flush()
+}
+
+async fn stopped([mut terminate, mut interrupt]: [Signal; 2]) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
 }

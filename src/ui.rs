@@ -16,17 +16,25 @@ pub(crate) struct Output {
     pub(crate) json: bool,
 }
 
-/// An error with a piece of advice for the person who sees it.
+/// An error with a piece of advice for the person who sees it. It reads as the error does: the advice
+/// is no cause, so it has no place of its own in the chain.
 #[derive(Debug)]
-struct Hint(String);
+struct Hinted {
+    hint: String,
+    error: anyhow::Error,
+}
 
-impl fmt::Display for Hint {
+impl fmt::Display for Hinted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        self.error.fmt(f)
     }
 }
 
-impl std::error::Error for Hint {}
+impl std::error::Error for Hinted {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.source()
+    }
+}
 
 /// Attaches advice to an error.
 pub(crate) trait WithHint<T> {
@@ -36,7 +44,7 @@ pub(crate) trait WithHint<T> {
 
 impl<T, E: Into<anyhow::Error>> WithHint<T> for Result<T, E> {
     fn hint(self, hint: impl Into<String>) -> anyhow::Result<T> {
-        self.map_err(|error| error.into().context(Hint(hint.into())))
+        self.map_err(|error| Hinted { hint: hint.into(), error: error.into() }.into())
     }
 }
 
@@ -48,16 +56,36 @@ pub(crate) fn exit(result: anyhow::Result<()>) -> ExitCode {
     if error.chain().filter_map(|c| c.downcast_ref()).any(pipe) {
         return ExitCode::SUCCESS;
     }
-    let (hints, causes): (Vec<_>, Vec<_>) = error.chain().partition(|cause| cause.is::<Hint>());
-    let text = causes.iter().map(ToString::to_string).collect::<Vec<_>>().join(": ");
-    eprintln!("xenoboot: {text}");
-    for hint in hints {
-        eprintln!("hint: {hint}");
-    }
+    eprint!("{}", report(&error));
     ExitCode::FAILURE
+}
+
+/// What failed, why, and what to do, as lines.
+fn report(error: &anyhow::Error) -> String {
+    let causes: Vec<_> = error.chain().map(ToString::to_string).collect();
+    let mut text = format!("xenoboot: {}\n", causes.join(": "));
+    for hinted in error.chain().filter_map(|cause| cause.downcast_ref::<Hinted>()) {
+        text += &format!("hint: {}\n", hinted.hint);
+    }
+    text
 }
 
 /// Whether progress should be drawn.
 pub(crate) fn interactive() -> bool {
     std::io::stderr().is_terminal()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn a_hint_is_no_cause() {
+        let low = || Err::<(), _>(std::io::Error::other("no such thing"));
+        let failed = low().context("cannot read it").hint("look elsewhere").context("in vain");
+        let shown = failed.map_err(|e| report(&e));
+        let expected = "xenoboot: in vain: cannot read it: no such thing\nhint: look elsewhere\n";
+        assert_eq!(shown, Err(expected.to_owned()));
+    }
 }

@@ -386,6 +386,7 @@ fn help_has_examples() {
         "bundle sign",
         "bundle verify",
         "bundle inspect",
+        "bundle push",
     ] {
         let help = desk.run(&format!("{verb} --help")).ok();
         assert!(help.out.contains(&format!("xenoboot {verb}")), "{verb}: {}", help.out);

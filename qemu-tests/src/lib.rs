@@ -1,1 +1,37 @@
-//! The virtual-machine harness and its scenarios.
+//! The virtual-machine harness: boots the real image in QEMU against the real server.
+//!
+//! A scenario is one function in `tests/`: it takes a [`Scenario`] (a folder that is kept when it fails,
+//! and one of the few places for virtual machines that run at a time), starts an [`Operator`] (server,
+//! fleet and keys, all by the real command line), boots a [`Vm`] and says what must appear on its console.
+//! Hostile surroundings are made by [`lab`] (a network in user space) and by [`relay`] (a bad path).
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "a test that fails shall say where"
+    )
+)]
+
+pub mod accel;
+pub mod bundle;
+pub mod console;
+pub mod lab;
+pub mod operator;
+pub mod paths;
+pub mod qmp;
+pub mod relay;
+pub mod scenario;
+pub mod screen;
+pub mod server;
+pub mod tls12;
+pub mod vm;
+pub mod wait;
+
+pub use bundle::Bundle;
+pub use operator::Operator;
+pub use scenario::Scenario;
+pub use vm::{Nic, Vm, VmBuilder};

@@ -1,2 +1,35 @@
-//! The central server.
+//! The central server: machines ask it what to do and report to it, operators tell it what it shall answer.
+//!
+//! One process: TLS 1.3 on one port for machines (known by the key of their client certificate) and
+//! operators (known by a token), SQLite for what changes, a folder of content-addressed files for
+//! bundles and blobs. What it has acknowledged is on the disk. It holds no signing key: what it hands
+//! out is believed by machines for its signatures alone.
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "a test that panics has failed, which is what it is for"
+    )
+)]
+
+pub mod api;
+mod blobs;
+mod handlers;
+mod home;
+mod hub;
+mod listen;
+mod near;
+mod problem;
+mod registrations;
+mod router;
+mod server;
+mod store;
+mod time;
+mod tls;
+
+pub use home::HomeError;
+pub use server::{OpenError, Server};

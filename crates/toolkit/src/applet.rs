@@ -203,7 +203,7 @@ impl Applet {
     /// The text of `--help`.
     pub(crate) fn help(&self) -> String {
         let mut text = String::new();
-        for (n, line) in self.usage.lines().enumerate() {
+        for (n, line) in self.usage.split('\n').enumerate() {
             let label = if n == 0 { "Usage:" } else { "      " };
             text.push_str(format!("{label} {} {line}", self.name).trim_end());
             text.push('\n');

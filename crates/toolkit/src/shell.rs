@@ -6,11 +6,20 @@ mod options;
 mod rewrite;
 
 use brush_core::{
-    ExecutionResult, ProfileLoadBehavior, RcLoadBehavior, ShellExtensions, extensions, parser::ast,
+    ExecutionResult, ProfileLoadBehavior, RcLoadBehavior, ShellExtensions, extensions,
+    openfiles::OpenFile, parser::ast,
 };
 use brush_interactive::{BasicInputBackend, InteractiveOptions, InteractiveShell, ShellError};
 use options::{Input, Options};
-use std::{ffi::OsString, fs, io::Write as _, path::Path, sync::Arc};
+use std::{
+    collections::HashMap,
+    ffi::OsString,
+    fs::{self, File},
+    io::Write as _,
+    os::fd::AsFd as _,
+    path::Path,
+    sync::Arc,
+};
 use tokio::sync::Mutex;
 
 /// brush runs subshells, pipelines and substitutions of its own commands as tasks, and a task that
@@ -120,6 +129,19 @@ async fn interact(shell: Shell) -> Result<u8, ShellError> {
     Ok(status)
 }
 
+/// Standard input, output and error as ordinary files. brush would let a command inherit them
+/// instead, and then `command 2>&1` writes its errors to where the shell's own go.
+fn standard_files() -> HashMap<brush_core::ShellFd, OpenFile> {
+    let files = [
+        std::io::stdin().as_fd().try_clone_to_owned(),
+        std::io::stdout().as_fd().try_clone_to_owned(),
+        std::io::stderr().as_fd().try_clone_to_owned(),
+    ];
+    // One that is closed stays closed.
+    let open = (0..).zip(files).filter_map(|(number, file)| Some((number, file.ok()?)));
+    open.map(|(number, file)| (number, OpenFile::File(File::from(file)))).collect()
+}
+
 async fn build(options: &Options) -> Result<Shell, ShellError> {
     let from_stdin = options.input == Input::Stdin;
     let profile = if options.login && options.startup_files {
@@ -157,6 +179,7 @@ async fn build(options: &Options) -> Result<Shell, ShellError> {
         .rc(rc)
         .error_formatter(Messages)
         .builtins(builtins::all())
+        .fds(standard_files())
         .build()
         .await?;
     Ok(shell)

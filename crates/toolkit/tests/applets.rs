@@ -83,7 +83,10 @@ fn commands_print_what_their_scripts_say() {
             let outcome = bench.run(command, Duration::from_secs(20));
             if outcome.status != Some(step.status) || !matches(&step.expected, &outcome.stdout) {
                 let expected = format!("{}(status: {})", step.expected, step.status);
-                wrong.push(format!("== {name}: {}\n-- expected\n{expected}\n-- got\n{outcome}", step.command));
+                wrong.push(format!(
+                    "== {name}: {}\n-- expected\n{expected}\n-- got\n{outcome}",
+                    step.command
+                ));
             }
         }
     }

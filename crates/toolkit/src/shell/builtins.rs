@@ -15,6 +15,7 @@ use brush_core::{
     commands::{ShellForCommand, SimpleCommand},
     openfiles::{self, OpenFiles},
     parser::ast,
+    processes::ProcessWaitResult,
     results::ExecutionWaitResult,
 };
 use rustix::process::{Pid, kill_process, kill_process_group, test_kill_process};
@@ -89,7 +90,10 @@ fn set_last(shell: &mut Shell, number: u32) -> Result<ExecutionResult, Error> {
 }
 
 /// What runs in the background reads nothing, unless it was told to.
-fn without_input(params: &ExecutionParameters, shell: &Shell) -> Result<ExecutionParameters, Error> {
+fn without_input(
+    params: &ExecutionParameters,
+    shell: &Shell,
+) -> Result<ExecutionParameters, Error> {
     let mut params = params.clone();
     if params.try_fd(shell, OpenFiles::STDIN_FD).is_none_or(|file| file.is_terminal()) {
         params.set_fd(OpenFiles::STDIN_FD, openfiles::null()?);
@@ -110,12 +114,15 @@ fn background(context: Context<'_>, args: Vec<CommandArg>) -> Outcome<'_> {
                 let number = child.pid().map_or(0, i32::cast_unsigned);
                 CHILDREN.add_process(number);
                 tokio::spawn(async move {
-                    let ended = child.wait().await;
-                    let status = match ended {
-                        Ok(brush_core::processes::ProcessWaitResult::Completed(output)) => {
-                            u8::from(ExecutionResult::from(output).exit_code)
+                    let status = loop {
+                        match child.wait().await {
+                            // Stopped: it may go on.
+                            Ok(ProcessWaitResult::Stopped) => {}
+                            Ok(ProcessWaitResult::Completed(output)) => {
+                                break u8::from(ExecutionResult::from(output).exit_code);
+                            }
+                            Err(_) => break 1,
                         }
-                        _ => 1,
                     };
                     CHILDREN.finish(number, status);
                 });
@@ -187,7 +194,8 @@ fn wait(context: Context<'_>, args: Vec<CommandArg>) -> Outcome<'_> {
                         None => None,
                     };
                     status = found.unwrap_or_else(|| {
-                        let _ = writeln!(context.stderr(), "wait: {word} is not a child of this shell");
+                        let _ =
+                            writeln!(context.stderr(), "wait: {word} is not a child of this shell");
                         NOT_A_CHILD
                     });
                 }
@@ -296,7 +304,9 @@ fn rewrite_functions(shell: &mut Shell) {
     let functions: Vec<_> = shell
         .funcs()
         .iter()
-        .map(|(name, function)| (name.clone(), function.definition().clone(), function.source().clone()))
+        .map(|(name, function)| {
+            (name.clone(), function.definition().clone(), function.source().clone())
+        })
         .collect();
     let names: Vec<String> = functions.iter().map(|(name, ..)| name.clone()).collect();
     for (name, mut definition, source) in functions {

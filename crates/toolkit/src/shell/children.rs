@@ -46,7 +46,8 @@ impl Children {
     /// A number for a task.
     pub(crate) fn add_task(&self) -> u32 {
         let mut known = self.known();
-        let number = known.last_key_value().map_or(FIRST_TASK, |(last, _)| FIRST_TASK.max(last + 1));
+        let number =
+            known.last_key_value().map_or(FIRST_TASK, |(last, _)| FIRST_TASK.max(last + 1));
         known.insert(number, Child { status: None, abort: None, waited: false });
         number
     }

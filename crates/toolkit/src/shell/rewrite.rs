@@ -327,9 +327,10 @@ fn defined_in(text: &str) -> impl Iterator<Item = String> {
         let front = text.get(..at)?.trim_end_matches([' ', '\t']);
         front.rsplit(|c| !word(c)).next().map(str::to_owned)
     });
-    let after = text.split("function ").skip(1).filter_map(move |part| {
-        part.trim_start().split(|c| !word(c)).next().map(str::to_owned)
-    });
+    let after = text
+        .split("function ")
+        .skip(1)
+        .filter_map(move |part| part.trim_start().split(|c| !word(c)).next().map(str::to_owned));
     before.chain(after).filter(|name| !name.is_empty()).collect::<Vec<_>>().into_iter()
 }
 
@@ -368,7 +369,10 @@ mod tests {
         assert!(text.contains("wait ${__last_background-}"), "{text}");
         let text = rewritten("echo a & b").unwrap();
         assert!(text.starts_with("__task "), "{text}");
-        assert_eq!(rewritten("a && b &").unwrap().trim_end_matches(';').split(' ').next(), Some("__task"));
+        assert_eq!(
+            rewritten("a && b &").unwrap().trim_end_matches(';').split(' ').next(),
+            Some("__task")
+        );
     }
 
     #[test]

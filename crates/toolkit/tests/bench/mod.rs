@@ -1,10 +1,14 @@
 //! Runs commands of the toolkit: a folder with a link for each, as in the image.
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
     fmt,
     io::Read,
-    os::unix::{fs::symlink, process::ExitStatusExt as _},
+    os::unix::{
+        fs::symlink,
+        process::{CommandExt as _, ExitStatusExt as _},
+    },
     path::PathBuf,
     process::{Command, Stdio},
     thread::{self, JoinHandle},
@@ -58,7 +62,8 @@ impl Bench {
         command.env_clear().env("PATH", path).env("HOME", "/").env("TMPDIR", work.path());
         command.env("LC_ALL", "C.UTF-8").current_dir(work.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+        let mut child = command.process_group(0).spawn().unwrap();
+        let group = Pid::from_child(&child);
         let stdout = collect(child.stdout.take().unwrap());
         let stderr = collect(child.stderr.take().unwrap());
         let deadline = Instant::now() + limit;
@@ -73,6 +78,8 @@ impl Bench {
                 None => thread::sleep(Duration::from_millis(2)),
             }
         };
+        // What a script that failed has left behind holds the pipes open.
+        let _ = kill_process_group(group, Signal::KILL);
         Outcome { stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap(), status }
     }
 }

@@ -1,0 +1,41 @@
+//! The agent: finds the server, proves it, fetches and verifies what is to be run, runs it, reports.
+//!
+//! [`app`] puts the parts together; the phases are in [`phase`], one file each.
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "a test that cannot go on shall panic"
+    )
+)]
+
+pub mod app;
+pub mod backoff;
+pub mod console;
+pub mod context;
+pub mod events;
+pub mod failure;
+pub mod http;
+pub mod identity;
+pub mod init;
+pub mod inventory;
+pub mod layout;
+pub mod life;
+pub mod phase;
+pub mod random;
+pub mod report;
+pub mod run_state;
+pub mod screen;
+pub mod server;
+pub mod settings;
+pub mod socket;
+pub mod status;
+#[cfg(test)]
+mod testing;
+pub mod text;
+pub mod time;
+pub mod tls;

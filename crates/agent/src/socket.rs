@@ -1,0 +1,196 @@
+//! The socket on which a script's `xb` reaches the agent.
+
+use crate::{report::Reporter, run_state::CurrentRun, time::uptime_ms};
+use std::{io, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    net::UnixListener,
+    sync::Semaphore,
+    time::timeout,
+};
+use xenoboot_wire::{
+    decode, encode,
+    event::{MAX_TEXT, Source, What},
+    script::{MAX_FRAME, Request, Response},
+};
+
+/// Connections served at once; more wait in the kernel's queue.
+const MOST: usize = 16;
+/// For one request: a client that holds a connection open gives its place up.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Longest key of a report, bytes.
+const MAX_KEY: usize = 64;
+
+/// Listens at `path`, for root alone; what is there of an agent before this one is removed.
+///
+/// # Errors
+/// When the socket cannot be made.
+pub fn listen(path: &Path) -> io::Result<UnixListener> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    // Its folder has mode 0700, so there is no moment at which others could connect.
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Serves for ever.
+pub async fn serve(listener: UnixListener, reporter: Reporter, current: CurrentRun) {
+    let places = Arc::new(Semaphore::new(MOST));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let (reporter, current) = (reporter.clone(), current.clone());
+                tokio::spawn(async move {
+                    // A client that misbehaves or went away has nobody to be told.
+                    let _ = timeout(PATIENCE, converse(stream, &reporter, &current)).await;
+                    drop(place);
+                });
+            }
+            // Out of descriptors, most likely: others will be given back.
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
+/// One request, one answer.
+async fn converse(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    reporter: &Reporter,
+    current: &CurrentRun,
+) -> io::Result<()> {
+    let length = stream.read_u32().await? as usize;
+    let response = if length > MAX_FRAME {
+        Response::Refused(format!("a request of {length} bytes, at most {MAX_FRAME} are taken"))
+    } else {
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).await?;
+        match decode(&body) {
+            Ok(request) => answer(request, reporter, current),
+            Err(e) => Response::Refused(e.to_string()),
+        }
+    };
+    let body = encode(&response);
+    stream.write_u32(u32::try_from(body.len()).unwrap_or(0)).await?;
+    stream.write_all(&body).await?;
+    stream.shutdown().await
+}
+
+fn answer(request: Request, reporter: &Reporter, current: &CurrentRun) -> Response {
+    if matches!(request, Request::Status) {
+        let mut text = reporter.status(|s| s.describe(uptime_ms()));
+        if text.len() > MAX_FRAME / 2 {
+            text = crate::text::cut(&text, MAX_FRAME / 2);
+        }
+        return Response::Status(text);
+    }
+    let Some(run) = current.get() else {
+        return Response::Refused("no script is running".to_owned());
+    };
+    let what = match checked(request) {
+        Ok(what) => what,
+        Err(why) => return Response::Refused(why),
+    };
+    show(&what, reporter);
+    match reporter.event(Some(run), what) {
+        Some(_) => Response::Done,
+        None => Response::Refused("too much waits to be sent to the server".to_owned()),
+    }
+}
+
+fn checked(request: Request) -> Result<What, String> {
+    let short = |text: String| {
+        if text.len() > MAX_TEXT { Err(format!("longer than {MAX_TEXT} bytes")) } else { Ok(text) }
+    };
+    match request {
+        Request::Progress { percent, .. } if percent > 100 => {
+            Err(format!("{percent} is more than 100 percent"))
+        }
+        Request::Progress { percent, text } => Ok(What::Progress { percent, text: short(text)? }),
+        Request::Report { key, value } => {
+            let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+            if key.is_empty() || key.len() > MAX_KEY || !key.bytes().all(good) {
+                return Err(format!("a key has 1 to {MAX_KEY} letters, digits, '-', '_' and '.'"));
+            }
+            Ok(What::Report { key, value: short(value)? })
+        }
+        Request::Log { text } => Ok(What::Line { source: Source::Agent, text: short(text)? }),
+        Request::Status => Err("not an event".to_owned()),
+    }
+}
+
+fn show(what: &What, reporter: &Reporter) {
+    match what {
+        What::Progress { percent, text } => {
+            reporter.status(|s| s.progress = Some((*percent, text.clone())));
+            reporter.console(&format!("progress: {percent} % {text}"));
+        }
+        What::Report { key, value } => reporter.console(&format!("report: {key}={value}")),
+        What::Line { text, .. } => {
+            reporter.status(|s| s.push_output(text));
+            reporter.console(text);
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::reporter;
+    use tokio::net::UnixStream;
+    use xenoboot_wire::RunId;
+
+    async fn ask(path: &Path, frame: &[u8]) -> Response {
+        let mut stream = UnixStream::connect(path).await.unwrap();
+        stream.write_all(frame).await.unwrap();
+        let length = stream.read_u32().await.unwrap();
+        let mut body = vec![0; length as usize];
+        stream.read_exact(&mut body).await.unwrap();
+        decode(&body).unwrap()
+    }
+
+    fn frame(request: &Request) -> Vec<u8> {
+        let body = encode(request);
+        [&(body.len() as u32).to_be_bytes()[..], &body].concat()
+    }
+
+    #[tokio::test]
+    async fn a_script_is_heard_while_it_runs() {
+        let dir = tempfile::tempdir().unwrap();
+        let (reporter, current) = (reporter(dir.path()), CurrentRun::default());
+        let path = dir.path().join("agent.sock");
+        let listener = listen(&path).unwrap();
+        tokio::spawn(serve(listener, reporter.clone(), current.clone()));
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        // A connection that says nothing keeps nobody else from being heard.
+        let _silent = UnixStream::connect(&path).await.unwrap();
+
+        let progress = frame(&Request::Progress { percent: 7, text: "x".into() });
+        assert!(
+            matches!(ask(&path, &progress).await, Response::Refused(why) if why.contains("no script"))
+        );
+        current.set(Some(RunId([3; 16])));
+        assert_eq!(ask(&path, &progress).await, Response::Done);
+        let report = |key: &str| frame(&Request::Report { key: key.into(), value: "v".into() });
+        assert_eq!(ask(&path, &report("disk.sda-1_x")).await, Response::Done);
+        for bad in ["", "a b", "a=b", &"k".repeat(65)] {
+            assert!(matches!(ask(&path, &report(bad)).await, Response::Refused(_)), "{bad}");
+        }
+        let over = frame(&Request::Progress { percent: 101, text: String::new() });
+        assert!(matches!(ask(&path, &over).await, Response::Refused(_)));
+        assert!(matches!(ask(&path, &[0xff; 8]).await, Response::Refused(_)));
+        assert!(matches!(ask(&path, b"\0\0\0\x03xyz").await, Response::Refused(_)));
+        match ask(&path, &frame(&Request::Status)).await {
+            Response::Status(text) => assert!(text.contains("phase: "), "{text}"),
+            other => panic!("{other:?}"),
+        }
+        let events = reporter.batch();
+        assert_eq!(events.len(), 2);
+        assert!(events.iter().all(|e| e.run == Some(RunId([3; 16]))));
+        assert_eq!(events[0].what, What::Progress { percent: 7, text: "x".into() });
+    }
+}

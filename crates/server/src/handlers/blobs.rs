@@ -1,0 +1,33 @@
+//! Blobs, for operators.
+
+use super::{State, body};
+use crate::{
+    api::Blobs,
+    problem::{AsJson, Problem},
+};
+use axum::{Json, body::Body, extract::Path, http::StatusCode};
+use xenoboot_bundle::limits;
+use xenoboot_wire::Digest;
+
+/// `POST blobs/missing`: which of these must be uploaded?
+pub(crate) async fn missing(axum::extract::State(shared): State, body: Body) -> Result<Json<Blobs>, AsJson> {
+    let asked: Blobs = body::json(body).await?;
+    let mut missing = Vec::new();
+    for digest in asked.blobs {
+        if !shared.blobs.has(&digest).await? {
+            missing.push(digest);
+        }
+    }
+    Ok(Json(Blobs { blobs: missing }))
+}
+
+/// `PUT blobs/DIGEST`.
+pub(crate) async fn put(
+    axum::extract::State(shared): State,
+    Path(digest): Path<String>,
+    body: Body,
+) -> Result<StatusCode, AsJson> {
+    let digest: Digest = digest.parse().map_err(|e| Problem::missing(format!("{e}")))?;
+    shared.blobs.receive(&digest, limits::TOTAL, body).await?;
+    Ok(StatusCode::CREATED)
+}

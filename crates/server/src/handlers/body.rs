@@ -1,0 +1,39 @@
+//! Reading what was sent: at most so much, and only while it comes.
+
+use crate::{blobs::STALL, problem::Problem};
+use axum::{body::Body, http::StatusCode};
+use http_body_util::BodyExt;
+use serde::de::DeserializeOwned;
+use tokio::time::timeout;
+
+/// The whole body, of at most `most` bytes.
+pub(super) async fn read(mut body: Body, most: usize) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::new();
+    loop {
+        let frame = timeout(STALL, body.frame()).await;
+        let frame = frame.map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "the request does not go on"))?;
+        let Some(frame) = frame else { return Ok(bytes) };
+        let frame = frame.map_err(|e| Problem::bad(format!("the request broke off: {e}")))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if bytes.len() + data.len() > most {
+            let error = format!("the request has more than {most} bytes");
+            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, error));
+        }
+        bytes.extend_from_slice(&data);
+    }
+}
+
+/// A machine's message.
+pub(super) async fn message<T: DeserializeOwned>(body: Body, most: usize) -> Result<T, Problem> {
+    let bytes = read(body, most).await?;
+    xenoboot_wire::decode(&bytes).map_err(|e| Problem::bad(e.to_string()))
+}
+
+/// Largest JSON that operators send, bytes: the digests of a bundle's blobs.
+const MAX_JSON: usize = 1 << 20;
+
+/// An operator's JSON.
+pub(super) async fn json<T: DeserializeOwned>(body: Body) -> Result<T, Problem> {
+    let bytes = read(body, MAX_JSON).await?;
+    serde_json::from_slice(&bytes).map_err(|e| Problem::bad(format!("not the JSON expected: {e}")))
+}

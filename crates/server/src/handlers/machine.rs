@@ -1,0 +1,219 @@
+//! What machines ask (`/machine/v1`): CBOR messages of the `wire` crate.
+
+use super::{State, auth, body, bytes, clip, finish};
+use crate::{
+    api,
+    hub::{Told, Topic},
+    listen::Peer,
+    problem::{Plain, Problem},
+    server::Shared,
+    store::{Boot, Standing},
+    time::now_ms,
+};
+use axum::{
+    Extension,
+    body::Body,
+    extract::Path,
+    http::{HeaderMap, Response, StatusCode, header},
+    response::IntoResponse,
+};
+use std::{sync::Arc, time::Duration};
+use tokio::time::timeout;
+use xenoboot_wire::{
+    Digest, MAX_INLINE_BUNDLE, MAX_MESSAGE, Nonce, PROTOCOL,
+    boot::{Assignment, BootReply, BootRequest, Bytes, Order, WaitReply, WaitRequest},
+    encode,
+    event::{EventAck, EventBatch, MAX_BATCH},
+};
+
+/// Largest message of a machine that need not be approved, bytes.
+const MAX_STRANGER: usize = 128 << 10;
+
+/// How long a question is held that has no answer yet; machines give up after more.
+const HOLD: Duration = Duration::from_secs(50);
+
+type Answer = Result<Response<Body>, Plain>;
+
+fn cbor<T: serde::Serialize>(message: &T) -> Response<Body> {
+    ([(header::CONTENT_TYPE, "application/cbor")], encode(message)).into_response()
+}
+
+/// `POST boot`: the machine is here; what shall it do?
+pub(crate) async fn boot(
+    axum::extract::State(shared): State,
+    Extension(peer): Extension<Peer>,
+    body: Body,
+) -> Answer {
+    let key = auth::machine(&peer)?;
+    let mut request: BootRequest = body::message(body, MAX_STRANGER).await?;
+    if request.protocol != PROTOCOL {
+        let error = format!("protocol {} is not spoken here, but {PROTOCOL}", request.protocol);
+        return Err(Problem::bad(error).into());
+    }
+    clip::boot(&mut request);
+    let nonce = request.nonce;
+    let known = shared.store.standing(&key).await?;
+    let stranger = known.as_ref().is_none_or(|known| known.state != api::State::Approved);
+    let standing = match known {
+        // What is known of a stranger can be noted later; the disk is for those that have a right to it.
+        Some(standing) if stranger && !shared.registrations.admit() => standing,
+        None if !shared.registrations.admit() => {
+            return Err(Problem::later("many machines register at this moment", 5).into());
+        }
+        _ => {
+            let (shared, address) = (Arc::clone(&shared), peer.address.ip().to_canonical().to_string());
+            finish(async move { note_boot(&shared, Boot { key, request: &request, address }).await }).await?
+        }
+    };
+    if standing.state == api::State::Approved {
+        peer.trust();
+    }
+    Ok(cbor(&reply(&shared, nonce, &standing).await?))
+}
+
+async fn note_boot(shared: &Shared, boot: Boot<'_>) -> Result<Standing, Problem> {
+    let (standing, dropped) = shared.store.boot(&boot, |key| shared.hub.online(key)).await?;
+    shared.hub.forget(&dropped);
+    // Whoever waits as a machine that was dropped must ask anew.
+    shared.hub.orders(&dropped);
+    shared.hub.saw(standing.id);
+    // Runs of the power-on before may have been given up: whoever follows one must hear of it.
+    shared.hub.wake(Topic::Events(standing.id));
+    Ok(standing)
+}
+
+/// What a machine shall do.
+async fn reply(shared: &Shared, nonce: Nonce, standing: &Standing) -> Result<BootReply, Problem> {
+    let order = match (standing.state, &standing.bundle) {
+        (api::State::Pending, _) => Order::Pending,
+        (api::State::Refused, _) => Order::Refused,
+        (api::State::Approved, None) => Order::Idle { generation: standing.generation },
+        (api::State::Approved, Some(bundle)) => Order::Run(Assignment {
+            generation: standing.generation,
+            bundle: *bundle,
+            envelope: inline(shared, bundle).await?,
+            mirrors: Vec::new(),
+        }),
+    };
+    shared.hub.tell(standing.id, Told::from(&order));
+    Ok(BootReply { nonce, time_ms: now_ms().unsigned_abs(), order })
+}
+
+/// The envelope, if it is small enough to go with the answer.
+async fn inline(shared: &Shared, bundle: &Digest) -> Result<Option<Bytes>, Problem> {
+    match shared.blobs.open_blob(bundle).await? {
+        Some((_, size)) if size <= MAX_INLINE_BUNDLE as u64 => Ok(shared.blobs.read(bundle).await?.map(Bytes)),
+        _ => Ok(None),
+    }
+}
+
+/// `POST wait`: tell me when there is something else to do.
+pub(crate) async fn wait(
+    axum::extract::State(shared): State,
+    Extension(peer): Extension<Peer>,
+    body: Body,
+) -> Answer {
+    let key = auth::machine(&peer)?;
+    let request: WaitRequest = body::message(body, MAX_STRANGER).await?;
+    let unknown = || Problem::new(StatusCode::CONFLICT, "this machine is not known: it must say first that it is here");
+    let id = shared.store.standing(&key).await?.ok_or_else(unknown)?.id;
+    let mut news = shared.hub.listen(Topic::Order(id));
+    let change = async {
+        loop {
+            shared.hub.saw(id);
+            let standing = shared.store.standing(&key).await?.filter(|standing| standing.id == id);
+            let standing = standing.ok_or_else(unknown)?;
+            if is_news(&shared, &standing, request.generation) {
+                return Ok::<_, Problem>(standing);
+            }
+            tokio::select! {
+                () = news.wait() => {}
+                // Those who wait ask again, of the server that is started next.
+                () = shared.stopping() => return Err(Problem::later("the server stops", 1)),
+            }
+        }
+    };
+    let changed = match timeout(HOLD, change).await {
+        Err(_) => None,
+        Ok(standing) => {
+            let standing = standing?;
+            if standing.state == api::State::Approved {
+                peer.trust();
+            }
+            Some(reply(&shared, request.nonce, &standing).await?)
+        }
+    };
+    Ok(cbor(&WaitReply { changed }))
+}
+
+/// Whether a machine that knows `generation` must be told where it stands. Pending and refused machines have none:
+/// for them what they were told last decides.
+fn is_news(shared: &Shared, standing: &Standing, generation: u64) -> bool {
+    let told = match standing.state {
+        api::State::Approved => return standing.generation != generation,
+        api::State::Pending => Told::Pending,
+        api::State::Refused => Told::Refused,
+    };
+    generation != 0 || shared.hub.told(standing.id) != Some(told)
+}
+
+/// The machine that asks, if it is approved.
+async fn approved(shared: &Shared, peer: &Peer) -> Result<Standing, Problem> {
+    let key = auth::machine(peer)?;
+    let refused = |error| Problem::new(StatusCode::FORBIDDEN, error);
+    let standing = shared.store.standing(&key).await?.ok_or_else(|| refused("this machine is not known"))?;
+    match standing.state {
+        api::State::Pending => Err(refused("this machine waits for approval")),
+        api::State::Refused => Err(refused("this machine was refused")),
+        api::State::Approved => {
+            peer.trust();
+            shared.hub.saw(standing.id);
+            Ok(standing)
+        }
+    }
+}
+
+/// `POST events`: what the machine has to report.
+pub(crate) async fn events(
+    axum::extract::State(shared): State,
+    Extension(peer): Extension<Peer>,
+    body: Body,
+) -> Answer {
+    let machine = approved(&shared, &peer).await?.id;
+    let mut batch: EventBatch = body::message(body, MAX_MESSAGE).await?;
+    check(&batch)?;
+    batch.events.iter_mut().for_each(clip::event);
+    let through = finish(async move {
+        let through = shared.store.add_events(machine, &batch).await?;
+        shared.hub.wake(Topic::Events(machine));
+        Ok(through)
+    });
+    Ok(cbor(&EventAck { through: through.await? }))
+}
+
+/// A batch has at most so many events, with numbers from 1 on that follow one another.
+fn check(batch: &EventBatch) -> Result<(), Problem> {
+    if batch.events.len() > MAX_BATCH {
+        return Err(Problem::bad(format!("more than {MAX_BATCH} events")));
+    }
+    let mut expected = batch.events.first().map_or(1, |event| event.number);
+    for event in &batch.events {
+        if event.number == 0 || event.number != expected || i64::try_from(event.number).is_err() {
+            return Err(Problem::bad("the numbers of events do not follow one another from 1 on"));
+        }
+        expected += 1;
+    }
+    Ok(())
+}
+
+/// `GET blob/DIGEST`, `GET bundle/DIGEST`.
+pub(crate) async fn blob(
+    axum::extract::State(shared): State,
+    Extension(peer): Extension<Peer>,
+    Path(digest): Path<String>,
+    headers: HeaderMap,
+) -> Answer {
+    approved(&shared, &peer).await?;
+    let digest: Digest = digest.parse().map_err(|e| Problem::missing(format!("{e}")))?;
+    Ok(bytes::serve(&shared.blobs, &digest, &headers).await?)
+}

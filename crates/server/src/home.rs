@@ -1,0 +1,199 @@
+//! The server's folder: who may use it, its key, and the file that lets the operator in.
+
+use rcgen::{KeyPair, PKCS_ED25519};
+use ring::rand::{SecureRandom, SystemRandom};
+use serde::{Deserialize, Serialize};
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+use xenoboot_wire::Pin;
+
+/// The folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum HomeError {
+    /// A file cannot be read or written.
+    #[error("{}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another process serves the folder.
+    #[error("another xenoboot serves {} already", .0.display())]
+    InUse(PathBuf),
+    /// `server.key` is not an Ed25519 key in PKCS#8, PEM.
+    #[error("{} is not an Ed25519 key in PKCS#8", .0.display())]
+    Key(PathBuf),
+    /// A secret can be read by others.
+    #[error("{} can be read by others (mode {mode:o}): chmod 600", path.display())]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// `operator.toml` is not what we write.
+    #[error("{} is not valid; without it the server makes a new one", path.display())]
+    Operator {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<toml::de::Error>,
+    },
+    /// The system gives no random bytes.
+    #[error("the system gives no random bytes")]
+    Random,
+}
+
+/// What the operator's commands need to reach the server, as `operator.toml` has it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OperatorFile {
+    pub(crate) url: String,
+    pub(crate) pin: Pin,
+    pub(crate) token: String,
+}
+
+/// The folder, ours until this is dropped.
+pub(crate) struct Home {
+    dir: PathBuf,
+    _lock: File,
+}
+
+fn at<T>(path: &Path, result: io::Result<T>) -> Result<T, HomeError> {
+    result.map_err(|source| HomeError::Io { path: path.to_owned(), source })
+}
+
+impl Home {
+    /// Makes the folder (mode 0700) if it is not there, and takes it.
+    pub(crate) fn open(dir: &Path) -> Result<Self, HomeError> {
+        at(dir, DirBuilder::new().recursive(true).mode(0o700).create(dir))?;
+        let path = dir.join("lock");
+        let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let lock = at(&path, lock)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { dir: dir.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(HomeError::InUse(dir.to_owned())),
+            Err(TryLockError::Error(source)) => Err(HomeError::Io { path, source }),
+        }
+    }
+
+    /// The database's file.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.dir.join("xenoboot.sqlite")
+    }
+
+    /// The folder of blobs and envelopes.
+    pub(crate) fn blobs(&self) -> PathBuf {
+        self.dir.join("blobs")
+    }
+
+    fn operator_file(&self) -> PathBuf {
+        self.dir.join("operator.toml")
+    }
+
+    /// The server's key; made on the first start.
+    pub(crate) fn key(&self) -> Result<KeyPair, HomeError> {
+        let path = self.dir.join("server.key");
+        let bad = |_| HomeError::Key(path.clone());
+        if let Some(pem) = read_secret(&path)? {
+            return KeyPair::from_pkcs8_pem_and_sign_algo(&pem, &PKCS_ED25519).map_err(bad);
+        }
+        let key = KeyPair::generate_for(&PKCS_ED25519).map_err(|_| HomeError::Random)?;
+        write_secret(&path, key.serialize_pem().as_bytes())?;
+        Ok(key)
+    }
+
+    /// The token of `operator.toml`; a new one when there is no such file.
+    pub(crate) fn token(&self) -> Result<String, HomeError> {
+        let path = self.operator_file();
+        let Some(text) = read_secret(&path)? else { return new_token() };
+        let parsed: Result<OperatorFile, _> = toml::from_str(&text);
+        Ok(parsed.map_err(|source| HomeError::Operator { path, source: Box::new(source) })?.token)
+    }
+
+    /// Writes `operator.toml`.
+    pub(crate) fn write_operator(&self, operator: &OperatorFile) -> Result<(), HomeError> {
+        let OperatorFile { url, pin, token } = operator;
+        let text = format!(
+            "# Lets an operator in: xenoboot --operator FILE, or XENOBOOT_OPERATOR=FILE. Keep it secret.\n\
+             # The server writes it anew when it starts, with the same token; removed, it makes a new token.\n\
+             url = \"{url}\"\npin = \"{pin}\"\ntoken = \"{token}\"\n"
+        );
+        let path = self.operator_file();
+        if read_secret(&path)?.as_deref() == Some(text.as_str()) {
+            return Ok(());
+        }
+        write_secret(&path, text.as_bytes())
+    }
+}
+
+fn new_token() -> Result<String, HomeError> {
+    let mut bytes = [0; 32];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| HomeError::Random)?;
+    Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
+}
+
+/// Reads a file that only its owner may read; `None` when it is not there.
+fn read_secret(path: &Path) -> Result<Option<String>, HomeError> {
+    let mode = match fs::metadata(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => at(path, other)?.permissions().mode() & 0o777,
+    };
+    if mode & 0o077 != 0 {
+        return Err(HomeError::Exposed { path: path.to_owned(), mode });
+    }
+    at(path, fs::read_to_string(path)).map(Some)
+}
+
+/// Writes a file that only its owner may read, at once and durably.
+fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), HomeError> {
+    let half = path.with_extension("new");
+    let write = || -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&half)?;
+        // An older file of that name keeps its permissions: they are set before anything secret is in it.
+        file.set_permissions(fs::Permissions::from_mode(0o600))?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&half, path)?;
+        match path.parent() {
+            Some(dir) => File::open(dir)?.sync_all(),
+            None => Ok(()),
+        }
+    };
+    at(path, write())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_has_one_master_and_secrets_stay_secret() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().join("a/server");
+        let home = Home::open(&dir).unwrap();
+        assert!(matches!(Home::open(&dir), Err(HomeError::InUse(_))));
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&dir), 0o700);
+
+        let first = home.key().unwrap().serialize_der();
+        assert_eq!(home.key().unwrap().serialize_der(), first);
+        assert_eq!(mode(&dir.join("server.key")), 0o600);
+        fs::set_permissions(dir.join("server.key"), fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(home.key(), Err(HomeError::Exposed { mode: 0o640, .. })));
+
+        let token = home.token().unwrap();
+        assert_eq!(token.len(), 64);
+        let operator = OperatorFile { url: "https://[::1]:1".into(), pin: Pin::of_spki(b""), token };
+        home.write_operator(&operator).unwrap();
+        assert_eq!(mode(&dir.join("operator.toml")), 0o600);
+        assert_eq!(home.token().unwrap(), operator.token);
+        drop(home);
+        Home::open(&dir).unwrap();
+    }
+}

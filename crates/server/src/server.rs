@@ -1,0 +1,229 @@
+//! The server as a whole: what its parts share, how it starts and how it stops.
+
+use crate::{
+    blobs::{BlobError, Blobs},
+    home::{Home, HomeError, OperatorFile},
+    hub::Hub,
+    listen,
+    registrations::Registrations,
+    router,
+    store::{Store, StoreError},
+    tls,
+};
+use ring::{digest::SHA256_OUTPUT_LEN, hmac, rand::SystemRandom};
+use rustls::ServerConfig;
+use std::{
+    future::Future,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{net::TcpListener, sync::watch, time::sleep};
+use xenoboot_wire::{Digest, Pin};
+
+/// How often the database is told when machines were heard of.
+const NOTE_SEEN: Duration = Duration::from_secs(10);
+
+/// The server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Its folder cannot be used.
+    #[error("the server's folder cannot be used")]
+    Home(#[from] HomeError),
+    /// Its database cannot be used.
+    #[error("the server's database cannot be used")]
+    Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Its blobs cannot be used.
+    #[error("the server's blobs cannot be used")]
+    Blobs(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up")]
+    Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It cannot listen.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl From<StoreError> for OpenError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Box::new(error))
+    }
+}
+
+impl From<BlobError> for OpenError {
+    fn from(error: BlobError) -> Self {
+        Self::Blobs(Box::new(error))
+    }
+}
+
+/// What all requests share.
+pub(crate) struct Shared {
+    pub(crate) store: Store,
+    pub(crate) blobs: Blobs,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) registrations: Registrations,
+    tokens: Tokens,
+    stopping: watch::Sender<bool>,
+}
+
+impl Shared {
+    /// Whether `token` lets an operator in.
+    pub(crate) fn is_operator(&self, token: &str) -> bool {
+        self.tokens.include(token)
+    }
+
+    /// Waits until the server is to stop.
+    pub(crate) async fn stopping(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.stopping.subscribe().wait_for(|stopping| *stopping).await;
+    }
+}
+
+/// Operators' tokens. Each known digest is kept as its MAC under a key of this process, because comparing a MAC
+/// is what the library does in constant time.
+struct Tokens {
+    key: hmac::Key,
+    tags: Vec<hmac::Tag>,
+}
+
+impl Tokens {
+    fn new(digests: &[Digest]) -> Result<Self, HomeError> {
+        let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).map_err(|_| HomeError::Random)?;
+        let tags = digests.iter().map(|digest| hmac::sign(&key, digest.as_bytes())).collect();
+        Ok(Self { key, tags })
+    }
+
+    fn include(&self, token: &str) -> bool {
+        let digest = Digest::of(token.as_bytes());
+        debug_assert_eq!(digest.as_bytes().len(), SHA256_OUTPUT_LEN);
+        let is = |tag: &&hmac::Tag| hmac::verify(&self.key, digest.as_bytes(), tag.as_ref()).is_ok();
+        self.tags.iter().filter(is).count() > 0
+    }
+}
+
+/// A server that listens; connections wait until it runs.
+pub struct Server {
+    shared: Arc<Shared>,
+    listener: TcpListener,
+    tls: Arc<ServerConfig>,
+    address: SocketAddr,
+    pin: Pin,
+    // The folder is ours until everything else is gone.
+    _home: Home,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Server({} {})", self.address, self.pin)
+    }
+}
+
+/// Where a server listens that is not told: all addresses, port 7443.
+const DEFAULT: [IpAddr; 2] = [IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::UNSPECIFIED)];
+const DEFAULT_PORT: u16 = 7443;
+
+impl Server {
+    /// Opens the server's folder, which is made on the first start, and listens: on `address` (port zero: any free
+    /// one), else on port 7443 of all addresses. Writes `operator.toml` into the folder.
+    ///
+    /// # Errors
+    /// When the folder is in use, damaged or not writable, or the address is not to be had.
+    pub async fn open(dir: &Path, address: Option<SocketAddr>) -> Result<Self, OpenError> {
+        let home = Home::open(dir)?;
+        let key = home.key()?;
+        let (tls, pin) = tls::server_config(&key).map_err(|e| OpenError::Tls(Box::new(e)))?;
+        let store = Store::open(&home.database()).await?;
+        let blobs = Blobs::open(home.blobs()).await?;
+        let token = home.token()?;
+        store.set_token("admin", &token).await?;
+        let tokens = Tokens::new(&store.tokens().await?)?;
+
+        let (listener, address) = bind(address).await?;
+        let url = format!("https://{}", reachable(address));
+        home.write_operator(&OperatorFile { url, pin, token })?;
+        let hub = Arc::new(Hub::default());
+        let (registrations, stopping) = (Registrations::new(), watch::channel(false).0);
+        let shared = Arc::new(Shared { store, blobs, hub, registrations, tokens, stopping });
+        Ok(Self { shared, listener, tls: Arc::new(tls), address, pin, _home: home })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// By what machines know it.
+    #[must_use]
+    pub fn pin(&self) -> Pin {
+        self.pin
+    }
+
+    /// Serves until `stop` is ready; then answers what has been asked, and ends.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let shared = &self.shared;
+        let connections = listen::serve(self.listener, self.tls, router::router(shared), Arc::clone(shared));
+        tokio::select! {
+            () = connections => {}
+            () = note_seen(shared) => {}
+            () = stop => {}
+        }
+        tracing::info!("stopping");
+        shared.stopping.send_replace(true);
+        listen::drained(&shared.hub).await;
+        if let Err(error) = shared.store.note_seen(&shared.hub.take_seen()).await {
+            tracing::warn!(%error, "when machines were heard of could not be noted");
+        }
+        shared.store.close().await;
+    }
+}
+
+async fn bind(address: Option<SocketAddr>) -> Result<(TcpListener, SocketAddr), OpenError> {
+    let candidates: Vec<SocketAddr> = match address {
+        Some(address) => vec![address],
+        None => DEFAULT.map(|ip| SocketAddr::new(ip, DEFAULT_PORT)).to_vec(),
+    };
+    let mut failed = None;
+    for address in candidates {
+        let bound = async {
+            let listener = TcpListener::bind(address).await?;
+            let address = listener.local_addr()?;
+            std::io::Result::Ok((listener, address))
+        };
+        match bound.await {
+            Ok(bound) => return Ok(bound),
+            Err(source) => failed = failed.or(Some(OpenError::Listen { address, source })),
+        }
+    }
+    let none = || OpenError::Listen {
+        address: SocketAddr::new(DEFAULT[1], DEFAULT_PORT),
+        source: std::io::ErrorKind::AddrNotAvailable.into(),
+    };
+    Err(failed.unwrap_or_else(none))
+}
+
+/// An address by which this computer reaches a listener.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        // A listener on all addresses of IPv6 has those of IPv4 as well, unless the system was told otherwise.
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+async fn note_seen(shared: &Shared) {
+    loop {
+        sleep(NOTE_SEEN).await;
+        if let Err(error) = shared.store.note_seen(&shared.hub.take_seen()).await {
+            tracing::warn!(%error, "when machines were heard of could not be noted");
+        }
+    }
+}

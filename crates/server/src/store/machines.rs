@@ -1,0 +1,325 @@
+//! Machines: how they become known, what state they are in, what they are called.
+
+mod list;
+
+use super::{Result, Store, StoreError, Tx, assignments::refresh};
+use crate::{api, near::near, time::now_ms};
+use sqlx::FromRow;
+use xenoboot_wire::{Digest, MachineKey, boot::BootRequest};
+
+/// Most machines that wait for approval; for one more, the one that was not heard of for longest is dropped.
+const MAX_PENDING: i64 = 1000;
+
+/// Where a machine stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// Its number in the database.
+    pub(crate) id: i64,
+    /// Its state.
+    pub(crate) state: api::State,
+    /// Its generation.
+    pub(crate) generation: u64,
+    /// The bundle that it is assigned.
+    pub(crate) bundle: Option<Digest>,
+}
+
+/// A machine that asks what to do.
+pub(crate) struct Boot<'a> {
+    /// Its key.
+    pub(crate) key: MachineKey,
+    /// What it says, within bounds.
+    pub(crate) request: &'a BootRequest,
+    /// From where.
+    pub(crate) address: String,
+}
+
+#[derive(FromRow)]
+struct StandingRow {
+    id: i64,
+    state: String,
+    generation: i64,
+    digest: Option<String>,
+}
+
+impl TryFrom<StandingRow> for Standing {
+    type Error = StoreError;
+    fn try_from(row: StandingRow) -> Result<Self> {
+        let bundle = row.digest.map(|digest| digest.parse()).transpose();
+        Ok(Self {
+            id: row.id,
+            state: state(&row.state)?,
+            generation: row.generation.unsigned_abs(),
+            bundle: bundle.map_err(|_| StoreError::Corrupt("a bundle's digest"))?,
+        })
+    }
+}
+
+fn state(text: &str) -> Result<api::State> {
+    match text {
+        "pending" => Ok(api::State::Pending),
+        "approved" => Ok(api::State::Approved),
+        "refused" => Ok(api::State::Refused),
+        _ => Err(StoreError::Corrupt("a machine's state")),
+    }
+}
+
+const STANDING: &str = "\
+    SELECT m.id, m.state, m.generation, b.digest FROM machines m \
+    LEFT JOIN assignments a ON a.id = m.assignment LEFT JOIN bundles b ON b.id = a.bundle WHERE m.key = $1";
+
+impl Store {
+    /// Where the machine of `key` stands; `None` when it is not known.
+    pub(crate) async fn standing(&self, key: &MachineKey) -> Result<Option<Standing>> {
+        let row = sqlx::query_as::<_, StandingRow>(STANDING).bind(key.to_string());
+        row.fetch_optional(&self.reader).await?.map(TryInto::try_into).transpose()
+    }
+
+    /// Notes that a machine has booted; one that is not known becomes pending, unless it was approved
+    /// by its fingerprint beforehand. Returns the machines dropped for it too: pending ones,
+    /// those first for which `online` is false.
+    pub(crate) async fn boot(
+        &self,
+        boot: &Boot<'_>,
+        online: impl Fn(&MachineKey) -> bool,
+    ) -> Result<(Standing, Vec<i64>)> {
+        let mut tx = self.begin().await?;
+        let (key, fingerprint) = (boot.key.to_string(), boot.key.fingerprint());
+        let known = "UPDATE machines SET key = $1 WHERE key = $1 OR (fingerprint = $2 AND key IS NULL)";
+        let known = sqlx::query(known).bind(&key).bind(&fingerprint).execute(&mut *tx).await?.rows_affected() > 0;
+        let mut dropped = Vec::new();
+        if !known {
+            dropped = make_room(&mut tx, online).await?;
+            let new = "INSERT INTO machines (key, fingerprint, state, created_ms) VALUES ($1, $2, 'pending', $3)";
+            sqlx::query(new).bind(&key).bind(&fingerprint).bind(now_ms()).execute(&mut *tx).await?;
+        }
+        note_boot(&mut tx, boot).await?;
+        let row: StandingRow = sqlx::query_as(STANDING).bind(&key).fetch_one(&mut *tx).await?;
+        let standing = Standing::try_from(row)?;
+        if standing.state == api::State::Approved {
+            begin_boot(&mut tx, standing.id, &boot.request.boot.to_string()).await?;
+        }
+        tx.commit().await?;
+        Ok((standing, dropped))
+    }
+
+    /// Approves a machine, or renames an approved one; returns its number.
+    pub(crate) async fn approve(&self, wanted: &str, approve: &api::Approve) -> Result<i64> {
+        let id = self.find_machine(wanted).await?;
+        let mut tx = self.begin().await?;
+        approve_in(&mut tx, id, approve).await?;
+        tx.commit().await?;
+        Ok(id)
+    }
+
+    /// Approves a machine that was never seen; one that is known already is approved as it is.
+    pub(crate) async fn expect(
+        &self,
+        key: Option<MachineKey>,
+        fingerprint: &str,
+        approve: &api::Approve,
+    ) -> Result<i64> {
+        let mut tx = self.begin().await?;
+        let new = sqlx::query(
+            "INSERT INTO machines (key, fingerprint, state, created_ms) VALUES ($1, $2, 'pending', $3) \
+             ON CONFLICT DO NOTHING",
+        );
+        new.bind(key.map(|key| key.to_string())).bind(fingerprint).bind(now_ms()).execute(&mut *tx).await?;
+        let id = sqlx::query_scalar("SELECT id FROM machines WHERE fingerprint = $1");
+        let id = id.bind(fingerprint).fetch_one(&mut *tx).await?;
+        approve_in(&mut tx, id, approve).await?;
+        tx.commit().await?;
+        Ok(id)
+    }
+
+    /// Refuses a machine; returns its number.
+    pub(crate) async fn refuse(&self, wanted: &str) -> Result<i64> {
+        let id = self.find_machine(wanted).await?;
+        let mut tx = self.begin().await?;
+        let refuse = sqlx::query("UPDATE machines SET state = 'refused' WHERE id = $1");
+        refuse.bind(id).execute(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(id)
+    }
+
+    /// Adds a machine to groups and removes it from others; returns its number and the machines whose order changed.
+    pub(crate) async fn regroup(&self, wanted: &str, groups: &api::Groups) -> Result<(i64, Vec<i64>)> {
+        let id = self.find_machine(wanted).await?;
+        let mut tx = self.begin().await?;
+        add_groups(&mut tx, id, &groups.add).await?;
+        for group in &groups.remove {
+            let remove = sqlx::query("DELETE FROM machine_groups WHERE machine = $1 AND name = $2");
+            remove.bind(id).bind(group).execute(&mut *tx).await?;
+        }
+        let changed = refresh(&mut tx).await?;
+        tx.commit().await?;
+        Ok((id, changed))
+    }
+
+    /// Notes when machines were heard of.
+    pub(crate) async fn note_seen(&self, seen: &[(i64, i64)]) -> Result<()> {
+        if seen.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.begin().await?;
+        for (id, at) in seen {
+            let note = sqlx::query("UPDATE machines SET seen_ms = $2 WHERE id = $1");
+            note.bind(id).bind(at).execute(&mut *tx).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// The machine that `wanted` names.
+    pub(crate) async fn find_machine(&self, wanted: &str) -> Result<i64> {
+        #[derive(FromRow)]
+        struct Row {
+            id: i64,
+            name: Option<String>,
+            fingerprint: String,
+        }
+        let fingerprint = fingerprint_prefix(wanted);
+        // A name may look like the beginning of a key: names win, then whole identifiers, then beginnings.
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT id, name, fingerprint FROM machines \
+             WHERE name = $1 OR key = $1 OR fingerprint = $2 LIMIT 2",
+        )
+        .bind(wanted)
+        .bind(&fingerprint)
+        .fetch_all(&self.reader)
+        .await?;
+        let named = rows.iter().find(|row| row.name.as_deref() == Some(wanted)).or_else(|| rows.first());
+        if let Some(row) = named {
+            return Ok(row.id);
+        }
+        if wanted.len() >= super::MIN_PREFIX && wanted.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+            let rows = sqlx::query_as(
+                "SELECT id, name, fingerprint FROM machines \
+                 WHERE key LIKE $1 || '%' OR fingerprint LIKE $2 || '%' LIMIT 5",
+            );
+            let rows: Vec<Row> = rows.bind(wanted).bind(&fingerprint).fetch_all(&self.reader).await?;
+            if let Some(row) = super::only("machine", wanted, rows, |row| row.fingerprint.clone())? {
+                return Ok(row.id);
+            }
+        }
+        let names = sqlx::query_scalar("SELECT name FROM machines WHERE name IS NOT NULL LIMIT 10000");
+        let near = near(wanted, names.fetch_all(&self.reader).await?);
+        Err(StoreError::NotFound { what: "machine", wanted: wanted.to_owned(), near })
+    }
+}
+
+/// A fingerprint as it is stored, whatever its case and with or without its hyphens; or its beginning.
+pub(crate) fn fingerprint_prefix(text: &str) -> String {
+    let mut out = String::with_capacity(24);
+    for (i, c) in text.chars().filter(|c| *c != '-').take(20).enumerate() {
+        if i > 0 && i % 4 == 0 {
+            out.push('-');
+        }
+        out.push(c.to_ascii_uppercase());
+    }
+    out
+}
+
+/// Approval counts the generation up even when nothing is assigned, so that a machine that waits hears of it.
+async fn approve_in(tx: &mut Tx, id: i64, approve: &api::Approve) -> Result<()> {
+    let name = match &approve.name {
+        Some(name) => available(tx, name, id).await?,
+        None => suggested(tx, id).await?,
+    };
+    sqlx::query(
+        "UPDATE machines SET generation = generation + CASE state WHEN 'approved' THEN 0 ELSE 1 END, \
+         state = 'approved', name = $2 WHERE id = $1",
+    )
+    .bind(id)
+    .bind(name)
+    .execute(&mut **tx)
+    .await?;
+    add_groups(tx, id, &approve.groups).await?;
+    refresh(tx).await?;
+    Ok(())
+}
+
+/// Drops pending machines until one more may become known.
+async fn make_room(tx: &mut Tx, online: impl Fn(&MachineKey) -> bool) -> Result<Vec<i64>> {
+    let count = sqlx::query_scalar("SELECT COUNT(*) FROM machines WHERE state = 'pending'");
+    let count: i64 = count.fetch_one(&mut **tx).await?;
+    if count < MAX_PENDING {
+        return Ok(Vec::new());
+    }
+    let oldest = sqlx::query_as(
+        "SELECT id, key FROM machines WHERE state = 'pending' ORDER BY seen_ms NULLS FIRST, id LIMIT $1",
+    );
+    let oldest: Vec<(i64, Option<String>)> = oldest.bind(MAX_PENDING).fetch_all(&mut **tx).await?;
+    let absent = |key: &Option<String>| key.as_ref().and_then(|key| key.parse().ok()).is_none_or(|key| !online(&key));
+    let victim = oldest.iter().find(|(_, key)| absent(key)).or_else(|| oldest.first());
+    let Some((id, _)) = victim else { return Ok(Vec::new()) };
+    sqlx::query("DELETE FROM machines WHERE id = $1").bind(id).execute(&mut **tx).await?;
+    Ok(vec![*id])
+}
+
+async fn note_boot(tx: &mut Tx, boot: &Boot<'_>) -> Result<()> {
+    let json = |value| serde_json::to_string(value).map_err(|_| StoreError::Corrupt("an inventory"));
+    let image = serde_json::to_string(&boot.request.image).map_err(|_| StoreError::Corrupt("an image"))?;
+    sqlx::query(
+        "UPDATE machines SET suggested_name = $2, seen_ms = $3, address = $4, image = $5, inventory = $6 \
+         WHERE key = $1",
+    )
+    .bind(boot.key.to_string())
+    .bind(&boot.request.name)
+    .bind(now_ms())
+    .bind(&boot.address)
+    .bind(image)
+    .bind(json(&boot.request.inventory)?)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Begins a power-on, unless it has begun; the runs of those before will say no more.
+async fn begin_boot(tx: &mut Tx, machine: i64, boot: &str) -> Result<()> {
+    super::events::boot_row(tx, machine, boot).await?;
+    sqlx::query(
+        "UPDATE runs SET state = 'lost', ended_ms = $3 WHERE machine = $1 AND state = 'running' \
+         AND boot <> (SELECT id FROM boots WHERE machine = $1 AND boot = $2)",
+    )
+    .bind(machine)
+    .bind(boot)
+    .bind(now_ms())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+async fn add_groups(tx: &mut Tx, machine: i64, groups: &[String]) -> Result<()> {
+    for group in groups {
+        let add = sqlx::query("INSERT INTO machine_groups (machine, name) VALUES ($1, $2) ON CONFLICT DO NOTHING");
+        add.bind(machine).bind(group).execute(&mut **tx).await?;
+    }
+    Ok(())
+}
+
+/// `name`, unless another machine has it.
+async fn available(tx: &mut Tx, name: &str, machine: i64) -> Result<String> {
+    let other = sqlx::query_scalar("SELECT id FROM machines WHERE name = $1 AND id <> $2");
+    let other: Option<i64> = other.bind(name).bind(machine).fetch_optional(&mut **tx).await?;
+    if other.is_some() { Err(StoreError::NameTaken(name.to_owned())) } else { Ok(name.to_owned()) }
+}
+
+/// The name that a machine has; else the one stamped into its image; else one made of its fingerprint;
+/// made unique by a number.
+async fn suggested(tx: &mut Tx, machine: i64) -> Result<String> {
+    let row = sqlx::query_as("SELECT name, suggested_name, fingerprint FROM machines WHERE id = $1");
+    let (name, stamped, fingerprint): (Option<String>, Option<String>, String) =
+        row.bind(machine).fetch_one(&mut **tx).await?;
+    if let Some(name) = name {
+        return Ok(name);
+    }
+    let made = || format!("m-{}", fingerprint.to_lowercase().get(..9).unwrap_or_default());
+    let wanted = stamped.unwrap_or_else(made);
+    let mut name = wanted.clone();
+    for number in 2.. {
+        match available(tx, &name, machine).await {
+            Err(StoreError::NameTaken(_)) => name = format!("{wanted}-{number}"),
+            other => return other,
+        }
+    }
+    Ok(name)
+}

@@ -1,0 +1,15 @@
+//! The server's routes: a real database, real TLS, machines with keys of their own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that panics has failed, which is what it is for"
+)]
+
+mod assignments;
+mod client;
+mod connections;
+mod events;
+mod machines;
+mod transfers;

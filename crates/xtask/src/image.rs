@@ -1,0 +1,69 @@
+//! The image without a site, made again only when something that it is made from has changed.
+
+use crate::{
+    guest,
+    run::{cargo, check, target},
+};
+use anyhow::{Context, Result};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+use xenoboot_image::{apt::Apt, cache_folder, recipe::Lock};
+
+/// The image, from the static programs as they are; [`guest::build`] comes before.
+pub(crate) fn base(root: &Path) -> Result<PathBuf> {
+    check(&mut cargo(root, &["build", "--quiet", "--bin", "xenoboot"]))?;
+    let (iso, stamp) =
+        (target(root).join("xenoboot.iso"), target(root).join("xenoboot.iso.inputs"));
+    let inputs = inputs(root)?;
+    if iso.exists() && fs::read(&stamp).is_ok_and(|kept| kept == inputs) {
+        return Ok(iso);
+    }
+    let command = target(root).join("debug/xenoboot");
+    check(
+        Command::new(command)
+            .args(["image", "build", "--force", "-o"])
+            .arg(&iso)
+            .arg("--guest")
+            .arg(guest::folder(root))
+            .arg("--lock")
+            .arg(target(root).join("image.lock")),
+    )?;
+    fs::write(stamp, inputs)?;
+    Ok(iso)
+}
+
+/// What the image is made from, as far as it is in this tree.
+fn inputs(root: &Path) -> Result<Vec<u8>> {
+    let mut paths: Vec<_> =
+        ["init", "agent", "toolkit"].map(|name| guest::folder(root).join(name)).into();
+    paths.push(root.join("initramfs/modules.list"));
+    let sources = fs::read_dir(root.join("crates/image/src"))?;
+    paths.extend(sources.filter_map(|entry| Some(entry.ok()?.path())));
+    paths.sort();
+    let mut known = String::new();
+    for path in paths {
+        let content = fs::read(&path).with_context(|| path.display().to_string())?;
+        known += &format!("{} {}\n", xenoboot_image::sha256(&content), path.display());
+    }
+    Ok(known.into_bytes())
+}
+
+/// A folder with that package of Debian unpacked: the one of the last time if there is one, so that nothing
+/// is asked of the network, else the newest.
+pub(crate) fn package(root: &Path, name: &str) -> Result<PathBuf> {
+    let apt = Apt::new(&cache_folder()?.join("apt"))?;
+    let lock = target(root).join(format!("{name}.lock"));
+    let found = match Lock::load(&lock) {
+        Ok(lock) => lock.packages,
+        Err(_) => {
+            apt.update()?;
+            let packages = apt.newest(&[name])?;
+            Lock { packages: packages.clone() }.save(&lock)?;
+            packages
+        }
+    };
+    apt.unpack(found.first().with_context(|| format!("{} is empty", lock.display()))?)
+}

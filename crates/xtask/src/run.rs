@@ -1,0 +1,60 @@
+//! Running other programs.
+
+use anyhow::{Context, Result, ensure};
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+/// `cargo` in the workspace's folder.
+pub(crate) fn cargo(root: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(arguments).current_dir(root);
+    command
+}
+
+/// Where cargo builds.
+pub(crate) fn target(root: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
+}
+
+/// Runs a command with its output as ours; an exit status other than 0 is an error.
+pub(crate) fn check(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| shown(command))?;
+    ensure!(status.success(), "{} failed ({status})", shown(command));
+    Ok(())
+}
+
+/// Runs a command, printing what it prints and handing each line to `line` too; whether it exited with 0.
+pub(crate) fn watch(command: &mut Command, mut line: impl FnMut(&str)) -> Result<bool> {
+    // One pipe for both, so that lines stay in order: the shell joins them.
+    let mut joined = Command::new("sh");
+    joined
+        .args(["-c", "exec \"$@\" 2>&1", "sh"])
+        .arg(command.get_program())
+        .args(command.get_args());
+    if let Some(folder) = command.get_current_dir() {
+        joined.current_dir(folder);
+    }
+    for (key, value) in command.get_envs() {
+        if let Some(value) = value {
+            joined.env(key, value);
+        }
+    }
+    let mut child = joined.stdout(Stdio::piped()).spawn().with_context(|| shown(command))?;
+    let output = child.stdout.take().context("a pipe was asked for")?;
+    for text in BufReader::new(output).split(b'\n') {
+        let text = text?;
+        let text = String::from_utf8_lossy(&text);
+        println!("{text}");
+        line(&text);
+    }
+    Ok(child.wait()?.success())
+}
+
+/// The command as a person would type it.
+fn shown(command: &Command) -> String {
+    let words = [command.get_program()].into_iter().chain(command.get_args());
+    words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+}

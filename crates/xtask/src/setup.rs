@@ -1,0 +1,122 @@
+//! The packages of Debian (or a relative) that the commands need.
+
+use crate::run::check;
+use anyhow::{Context, Result, bail};
+use std::{
+    env,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+/// A package, and how one sees that what it is for is there already.
+struct Need {
+    package: &'static str,
+    sign: Sign,
+}
+
+enum Sign {
+    Program(&'static str),
+    File(&'static str),
+    Runs(&'static [&'static str]),
+}
+
+const NEEDS: &[Need] = &[
+    Need { package: "qemu-system-x86", sign: Sign::Program("qemu-system-x86_64") },
+    Need { package: "ovmf", sign: Sign::File("/usr/share/OVMF") },
+    Need { package: "xorriso", sign: Sign::Program("xorriso") },
+    Need { package: "mtools", sign: Sign::Program("mformat") },
+    Need { package: "kmod", sign: Sign::Program("depmod") },
+    Need { package: "e2fsprogs", sign: Sign::Program("mke2fs") },
+    Need { package: "cpio", sign: Sign::Program("cpio") },
+    Need { package: "xz-utils", sign: Sign::Program("xz") },
+    Need { package: "openssl", sign: Sign::Program("openssl") },
+    Need { package: "iproute2", sign: Sign::Program("ip") },
+    Need { package: "dnsmasq-base", sign: Sign::Program("dnsmasq") },
+    Need { package: "util-linux", sign: Sign::Program("setpriv") },
+    Need { package: "gcc", sign: Sign::Program("cc") },
+    Need { package: "python3", sign: Sign::Program("python3") },
+    Need {
+        package: "python3-venv",
+        sign: Sign::Runs(&["python3", "-c", "import venv, ensurepip"]),
+    },
+];
+
+/// Installs what is missing, after saying what.
+pub(crate) fn run() -> Result<()> {
+    let missing = missing();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    eprintln!("installing packages: {}", missing.join(" "));
+    if !found("apt-get") {
+        bail!("there is no apt-get here; install what Debian calls {}", missing.join(", "));
+    }
+    if install(&missing).is_err() {
+        // The usual causes: package lists that were never fetched, or are old.
+        check(&mut privileged(&["apt-get", "update", "-q"]))?;
+        install(&missing)?;
+    }
+    let missing = self::missing();
+    if !missing.is_empty() {
+        bail!("installed, but still not usable: {}", missing.join(", "));
+    }
+    Ok(())
+}
+
+fn missing() -> Vec<&'static str> {
+    let there = |need: &&Need| match need.sign {
+        Sign::Program(name) => found(name),
+        Sign::File(path) => Path::new(path).exists(),
+        Sign::Runs(words) => runs(words),
+    };
+    NEEDS.iter().filter(|need| !there(need)).map(|need| need.package).collect()
+}
+
+fn install(packages: &[&str]) -> Result<()> {
+    let mut words = vec!["apt-get", "install", "-q", "-y", "--no-install-recommends"];
+    // All packages of QEMU must be of one suite: where its tools came from backports, so must the rest.
+    let suite = backports();
+    if let (Some(suite), true) = (&suite, packages.contains(&"qemu-system-x86")) {
+        words.extend(["-t", suite]);
+    }
+    words.extend(packages);
+    check(privileged(&words).env("DEBIAN_FRONTEND", "noninteractive"))
+}
+
+/// The name of the backports suite, when QEMU's disk tools are installed from it.
+fn backports() -> Option<String> {
+    let query = ["dpkg-query", "-W", "-f", "${Version}", "qemu-utils"];
+    let version = output(&query).ok()?;
+    let release = std::fs::read_to_string("/etc/os-release").ok()?;
+    let codename = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="))?;
+    version.contains("~bpo").then(|| format!("{codename}-backports"))
+}
+
+fn privileged(words: &[&str]) -> Command {
+    let root = output(&["id", "-u"]).is_ok_and(|id| id.trim() == "0");
+    let words: Vec<_> = if root { words.to_vec() } else { [&["sudo"], words].concat() };
+    let (program, arguments) = words.split_first().map_or(("true", &[][..]), |(p, a)| (*p, a));
+    let mut command = Command::new(program);
+    command.args(arguments);
+    command
+}
+
+fn output(words: &[&str]) -> Result<String> {
+    let (program, arguments) = words.split_first().context("no command")?;
+    let out = Command::new(program).args(arguments).stderr(Stdio::null()).output()?;
+    Ok(String::from_utf8_lossy(&out.stdout).into_owned())
+}
+
+fn runs(words: &[&str]) -> bool {
+    let Some((program, arguments)) = words.split_first() else { return false };
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// Whether a program is in the search path, or where administrators' programs are.
+fn found(program: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders = env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
+    folders.map(|folder| folder.join(program)).any(|file| file.exists())
+}

@@ -1,0 +1,195 @@
+//! `cargo xtask test`: every test there is.
+
+use crate::{
+    guest, image, lint,
+    run::{cargo, check, target, watch},
+    setup,
+    steps::{Count, Steps},
+};
+use anyhow::{Context, Result, ensure};
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Only these
+    #[arg(value_enum)]
+    only: Option<Part>,
+    /// Only tests whose name contains this
+    filter: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// Style, lints and the rules of the source tree
+    Lint,
+    /// Tests that need no virtual machine
+    Unit,
+    /// The bundle format's vectors, by a second implementation
+    Vectors,
+    /// Scenarios in virtual machines
+    Vm,
+}
+
+/// Runs the parts that were asked for. Errors when anything failed.
+pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
+    let wants = |part| args.only.is_none_or(|only| only == part);
+    let filter = args.filter.as_deref();
+    let mut steps = Steps::default();
+    steps.check("packages", setup::run);
+    if wants(Part::Lint) {
+        lints(root, &mut steps);
+    }
+    if wants(Part::Unit) {
+        steps.run("tests", || tests(root, Kind::Unit, filter));
+        steps.run("documentation tests", || doc_tests(root));
+    }
+    if wants(Part::Vectors) {
+        steps.check("vectors by pycose", || vectors(root));
+    }
+    if wants(Part::Vm) {
+        scenarios(root, &mut steps, filter);
+    }
+    let Count { passed, failed, skipped } = steps.finish();
+    println!("\n{passed} passed, {failed} failed, {skipped} skipped");
+    ensure!(failed == 0, "{failed} failed");
+    ensure!(passed > 0, "no test ran");
+    Ok(())
+}
+
+fn lints(root: &Path, steps: &mut Steps) {
+    steps.check("format", || check(&mut cargo(root, &["fmt", "--all", "--check"])));
+    steps.check("rules of the source tree", || lint::run(root));
+    let clippy = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
+    // Not among all targets, because it is no test by default.
+    let scenarios =
+        ["clippy", "-p", "qemu-tests", "--test", "scenarios", "--quiet", "--", "-D", "warnings"];
+    steps.check("clippy", || {
+        check(&mut cargo(root, &clippy))?;
+        check(&mut cargo(root, &scenarios))
+    });
+}
+
+fn scenarios(root: &Path, steps: &mut Steps, filter: Option<&str>) {
+    let mut iso = None;
+    let built = steps.check("guest programs", || guest::build(root))
+        && steps.check("image and command line", || {
+            iso = Some(image::base(root)?);
+            Ok(())
+        });
+    if let (true, Some(iso)) = (built, iso) {
+        steps.run("scenarios", || tests(root, Kind::Scenario(&iso), filter));
+    }
+}
+
+/// Which tests.
+#[derive(Clone, Copy)]
+enum Kind<'a> {
+    Unit,
+    Scenario(&'a Path),
+}
+
+/// Runs tests by nextest where that is installed, else by cargo's own runner.
+fn tests(root: &Path, kind: Kind<'_>, filter: Option<&str>) -> Result<Count> {
+    let nextest =
+        check(cargo(root, &["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()));
+    let scenarios = ["-p", "qemu-tests", "--test", "scenarios"];
+    let (which, at_a_time): (&[&str], _) = match kind {
+        Kind::Unit => (&["--workspace"], None),
+        Kind::Scenario(_) => (&scenarios, Some("2")),
+    };
+    let runner: &[&str] = if nextest.is_ok() { &["nextest", "run"] } else { &["test"] };
+    let mut command = cargo(root, runner);
+    command.args(which).arg("--no-fail-fast");
+    command.args(filter);
+    if let Kind::Scenario(iso) = kind {
+        command.env("XENOBOOT_ISO", iso).env("XENOBOOT_CLI", target(root).join("debug/xenoboot"));
+    }
+    match (at_a_time, nextest.is_ok()) {
+        (Some(number), true) => drop(command.args(["-j", number])),
+        (Some(number), false) => drop(command.args(["--", "--test-threads", number])),
+        (None, _) => {}
+    }
+    let mut sum = Count::default();
+    let succeeded = watch(&mut command, |line| sum += summary(line).unwrap_or_default())?;
+    if filter.is_some() {
+        // nextest counts those that the filter left out.
+        sum.skipped = 0;
+    }
+    if !succeeded && sum.failed == 0 {
+        // It did not come to run the tests, or ended before its summary.
+        sum.failed = 1;
+    }
+    Ok(sum)
+}
+
+/// What a runner's closing line says.
+fn summary(line: &str) -> Option<Count> {
+    let counts = match line.trim_start().strip_prefix("Summary [") {
+        // nextest: `Summary [   1.2s] 3 tests run: 2 passed (1 slow), 1 failed, 4 skipped`
+        Some(rest) => rest.split_once("run:")?.1,
+        // cargo: `test result: ok. 4 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; ...`
+        None => line.strip_prefix("test result: ")?.split_once(". ")?.1,
+    };
+    let number = |word: &str| {
+        let part = counts.split([',', ';']).find(|part| part.contains(word))?;
+        part.split_whitespace().next()?.parse::<usize>().ok()
+    };
+    let failed = ["failed", "timed out", "exec failed"].into_iter().filter_map(number).max();
+    Some(Count {
+        passed: number("passed").unwrap_or(0),
+        failed: failed.unwrap_or(0),
+        skipped: number("ignored").or_else(|| number("skipped")).unwrap_or(0),
+    })
+}
+
+fn doc_tests(root: &Path) -> Result<Count> {
+    let mut sum = Count::default();
+    let mut command = cargo(root, &["test", "--workspace", "--doc", "--quiet"]);
+    let succeeded = watch(&mut command, |line| sum += summary(line).unwrap_or_default())?;
+    ensure!(succeeded || sum.failed > 0, "the documentation tests did not run");
+    Ok(sum)
+}
+
+/// The vectors of the bundle format by pycose, in a virtual environment of its own.
+fn vectors(root: &Path) -> Result<()> {
+    let folder = root.join("crates/bundle/vectors");
+    let environment = target(root).join("venv");
+    let python = environment.join("bin/python3");
+    let works = |python: &Path| {
+        let mut command = Command::new(python);
+        command.args(["-c", "import pycose"]).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    };
+    if !works(&python) {
+        let mut make = Command::new("python3");
+        check(make.args(["-m", "venv", "--clear"]).arg(&environment))?;
+        let mut install = Command::new(&python);
+        install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+        check(install.arg("-r").arg(folder.join("requirements.txt")))
+            .context("pycose, from PyPI")?;
+    }
+    check(Command::new(&python).arg(folder.join("verify.py")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_closing_lines() {
+        let count = |passed, failed, skipped| Some(Count { passed, failed, skipped });
+        let nextest =
+            "     Summary [   1.234s] 7 tests run: 5 passed (1 slow), 2 failed, 9 skipped";
+        assert_eq!(summary(nextest), count(5, 2, 9));
+        let one = "     Summary [   0.1s] 1 test run: 1 passed, 0 skipped";
+        assert_eq!(summary(one), count(1, 0, 0));
+        let slow = "     Summary [   9.1s] 3 tests run: 2 passed, 1 timed out, 0 skipped";
+        assert_eq!(summary(slow), count(2, 1, 0));
+        let cargo = "test result: FAILED. 4 passed; 1 failed; 2 ignored; 0 measured; 3 filtered out; finished in 0.3s";
+        assert_eq!(summary(cargo), count(4, 1, 2));
+        assert_eq!(summary("running 4 tests"), None);
+    }
+}

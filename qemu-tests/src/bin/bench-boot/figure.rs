@@ -1,0 +1,37 @@
+//! The line that ends a benchmark.
+
+use std::fmt;
+
+/// A measured figure and the limit it must not exceed.
+pub(crate) struct Figure {
+    /// `boot-ratio`.
+    pub(crate) name: &'static str,
+    /// What was measured.
+    pub(crate) value: f64,
+    /// `ratio`, `round-trips`, `MB`.
+    pub(crate) unit: &'static str,
+    /// Not over this.
+    pub(crate) limit: f64,
+}
+
+impl Figure {
+    /// Whether the limit is exceeded.
+    pub(crate) fn over(&self) -> bool {
+        self.value > self.limit
+    }
+}
+
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, value, unit, limit } = self;
+        let verdict = if self.over() { "over" } else { "ok" };
+        let value = (value * 1000.0).round() / 1000.0;
+        write!(f, "FIGURE {name} {value} {unit} {limit} {verdict}")
+    }
+}
+
+/// The middle value; the lower of the two middle ones of an even number.
+pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len().checked_sub(1)? / 2).copied()
+}

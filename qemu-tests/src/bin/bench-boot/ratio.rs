@@ -1,0 +1,107 @@
+//! Paired runs: ours, then the baseline, then ours again.
+
+use crate::{
+    baseline::{self, PACKAGES, Settings},
+    figure::{Figure, median},
+    files::Files,
+    ours::Ours,
+    stamps::{self, COMMAND_LINE, SCRIPT},
+};
+use anyhow::{Context, Result, ensure};
+use qemu_tests::{Nic, Vm};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+use xenoboot_image::{apt::Apt, cache_folder};
+
+/// Not over this share of the baseline's time.
+const LIMIT: f64 = 0.45;
+
+/// Measures `pairs` pairs; the figure is the median of their ratios.
+pub(crate) fn measure(folder: &Path, ours: &Ours, pairs: usize) -> Result<Figure> {
+    let baseline = Baseline::prepare(folder, ours)?;
+    println!(
+        "\nMilliseconds from `Run /init as init process` to the script's first line, by the kernel's clock:"
+    );
+    println!("| pair | ours | baseline | ratio |\n|---|---|---|---|");
+    let mut ratios = Vec::new();
+    for pair in 1..=pairs {
+        let own = once(
+            ours.direct(&format!("ours-{pair}"), &ours.iso, COMMAND_LINE)?
+                .nic(Nic::User)
+                .start()?,
+        )?;
+        let theirs = once(baseline.machine(folder, ours, pair).start()?)?;
+        println!("| {pair} | {own:.0} | {theirs:.0} | {:.3} |", own / theirs);
+        ratios.push(own / theirs);
+    }
+    let value = median(ratios).context("nothing was measured")?;
+    Ok(Figure { name: "boot-ratio", value, unit: "ratio", limit: LIMIT })
+}
+
+fn once(mut vm: Vm) -> Result<f64> {
+    stamps::wait(&mut vm)
+}
+
+/// The baseline's initramfs and the server that it asks.
+struct Baseline {
+    initramfs: PathBuf,
+    _files: Files,
+}
+
+impl Baseline {
+    fn prepare(folder: &Path, ours: &Ours) -> Result<Self> {
+        let apt = Apt::new(&cache_folder()?.join("apt"))?;
+        apt.update()?;
+        let tree = folder.join("packages");
+        fs::create_dir_all(&tree)?;
+        for package in apt.closure(PACKAGES)? {
+            let unpacked = apt.unpack(&package)?;
+            let merged =
+                Command::new("cp").arg("-a").arg(unpacked.join(".")).arg(&tree).status()?;
+            ensure!(merged.success(), "copying {}", unpacked.display());
+        }
+        let kernel =
+            ours.recipe.packages.iter().find(|package| package.name.starts_with("linux-image-"));
+        let modules = apt.unpack(kernel.context("the image names no kernel")?)?;
+        let below = format!("lib/modules/{}", ours.recipe.kernel);
+        let places = [modules.join("usr").join(&below), modules.join(&below)];
+        let modules =
+            places.into_iter().find(|path| path.exists()).context("the kernel has no modules")?;
+
+        let (signer, signature) = sign(folder, &tree, SCRIPT)?;
+        let contents =
+            [("/script".to_owned(), SCRIPT.into()), ("/script.minisig".to_owned(), signature)];
+        let files = Files::serve(contents.into())?;
+        let url = format!("https://10.0.2.2:{}/script", files.port());
+        let settings = Settings { url: &url, pin: files.pin(), signer: &signer };
+        let initramfs = baseline::build(&tree, &modules, folder, &settings)?;
+        Ok(Self { initramfs, _files: files })
+    }
+
+    fn machine(&self, folder: &Path, ours: &Ours, pair: usize) -> qemu_tests::VmBuilder {
+        let vm = Vm::in_folder(folder, &format!("baseline-{pair}"));
+        vm.kernel(&ours.kernel, &self.initramfs, COMMAND_LINE).nic(Nic::User)
+    }
+}
+
+/// Signs by the packaged minisign, with its own loader and libraries; the public key and the signature.
+fn sign(folder: &Path, tree: &Path, script: &str) -> Result<(String, Vec<u8>)> {
+    let at = |name: &str| folder.join(name);
+    let libraries = tree.join("usr/lib/x86_64-linux-gnu");
+    let minisign = |arguments: &[&str]| {
+        let mut command = Command::new(libraries.join("ld-linux-x86-64.so.2"));
+        command.arg("--library-path").arg(&libraries).arg(tree.join("usr/bin/minisign"));
+        let out = command.args(arguments).current_dir(folder).output().context("minisign")?;
+        ensure!(out.status.success(), "minisign: {}", String::from_utf8_lossy(&out.stderr));
+        Ok(())
+    };
+    fs::write(at("script"), script)?;
+    minisign(&["-G", "-W", "-f", "-p", "signer.pub", "-s", "signer.sec"])?;
+    minisign(&["-S", "-s", "signer.sec", "-m", "script", "-x", "script.minisig"])?;
+    let public = fs::read_to_string(at("signer.pub"))?;
+    let line = public.lines().nth(1).context("minisign wrote no public key")?;
+    Ok((line.to_owned(), fs::read(at("script.minisig"))?))
+}

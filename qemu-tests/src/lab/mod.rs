@@ -1,0 +1,265 @@
+//! A network in user space at the other end of a machine's card: a switch port with a DHCP server, a name
+//! server and a router, behind which lies the real server. All of them can be told to misbehave, while the
+//! machine runs.
+//!
+//! The network is `10.99.N.0/24`; router and name server are at `.1`, the machine gets `.50`. The server is
+//! seen at [`SERVER`], beyond the router; each connection is relayed to a port of the host's loopback.
+
+mod dhcp;
+mod dns;
+mod port;
+mod relay;
+mod stack;
+
+use anyhow::{Context, Result};
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    os::unix::net::UnixListener,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+/// Where machines see the server (an address for documentation, RFC 5737).
+pub const SERVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(203, 0, 113, 10), 7443);
+
+/// How the network behaves.
+#[derive(Clone, Debug)]
+pub struct Behaviour {
+    /// Whether DHCP is answered at all.
+    pub dhcp: bool,
+    /// Whether requests are refused (DHCPNAK).
+    pub nak: bool,
+    /// The router that DHCP names; only [`Lab::router`] exists.
+    pub gateway: Ipv4Addr,
+    /// The name server that DHCP names; only [`Lab::router`] answers.
+    pub dns: Ipv4Addr,
+    /// The lease's length, seconds.
+    pub lease: u32,
+    /// Names that resolve; all others do not exist.
+    pub names: BTreeMap<String, Ipv4Addr>,
+    /// Where the real server listens.
+    pub server: SocketAddr,
+    /// How long each frame takes in each direction.
+    pub delay: Duration,
+    /// Of this many frames one is lost, in each direction; none when zero.
+    pub lose_one_of: u32,
+}
+
+impl Behaviour {
+    /// Lets a name resolve to an address.
+    pub fn name(&mut self, name: &str, address: Ipv4Addr) {
+        self.names.insert(name.to_owned(), address);
+    }
+}
+
+/// What was seen on the network.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Frames that came from the machine.
+    pub from_machine: AtomicUsize,
+    /// Frames that went to the machine.
+    pub to_machine: AtomicUsize,
+    /// DHCP messages from the machine.
+    pub dhcp: AtomicUsize,
+    /// Name queries.
+    pub dns: AtomicUsize,
+    /// Connections to the server that were established.
+    pub connections: AtomicUsize,
+}
+
+/// What the threads of a network share.
+struct Shared {
+    behaviour: Mutex<Behaviour>,
+    counters: Counters,
+    network: u8,
+    stop: AtomicBool,
+}
+
+impl Shared {
+    fn behaviour(&self) -> MutexGuard<'_, Behaviour> {
+        self.behaviour.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A running network. Dropped, it ends.
+pub struct Lab {
+    socket: PathBuf,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Lab {
+    /// Starts the network `10.99.NETWORK.0/24`, well-behaved, in front of the server at `server`. Its socket
+    /// is made in `folder`.
+    pub fn start(folder: &Path, network: u8, server: SocketAddr) -> Result<Self> {
+        let router = Ipv4Addr::new(10, 99, network, 1);
+        let behaviour = Behaviour {
+            dhcp: true,
+            nak: false,
+            gateway: router,
+            dns: router,
+            lease: 3600,
+            names: BTreeMap::new(),
+            server,
+            delay: Duration::ZERO,
+            lose_one_of: 0,
+        };
+        let shared = Arc::new(Shared {
+            behaviour: Mutex::new(behaviour),
+            counters: Counters::default(),
+            network,
+            stop: AtomicBool::new(false),
+        });
+        let socket = folder.join(format!("lab{network}"));
+        let listener = UnixListener::bind(&socket).with_context(|| socket.display().to_string())?;
+        let port = port::Port::open(listener);
+        let inside = Arc::clone(&shared);
+        let thread = Some(thread::spawn(move || stack::run(port, &inside)));
+        Ok(Self { socket, shared, thread })
+    }
+
+    /// The Unix socket that QEMU connects a card to (`-netdev stream`).
+    #[must_use]
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// The router's address.
+    #[must_use]
+    pub fn router(&self) -> Ipv4Addr {
+        Ipv4Addr::new(10, 99, self.shared.network, 1)
+    }
+
+    /// Changes how the network behaves, from now on.
+    pub fn change(&self, change: impl FnOnce(&mut Behaviour)) {
+        change(&mut self.shared.behaviour());
+    }
+
+    /// What was seen until now.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.shared.counters
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use smoltcp::wire::{
+        ArpOperation, ArpPacket, ArpRepr, DhcpMessageType, DhcpPacket, EthernetAddress,
+        EthernetFrame, EthernetProtocol,
+    };
+    use std::{
+        io::{ErrorKind, Read, Write},
+        os::unix::net::UnixStream,
+    };
+
+    const MAC: EthernetAddress = EthernetAddress([0x52, 0x54, 0, 0, 0, 1]);
+
+    fn send(stream: &mut UnixStream, protocol: EthernetProtocol, payload: &[u8]) {
+        let mut bytes = vec![0; 14 + payload.len()];
+        let mut frame = EthernetFrame::new_unchecked(&mut bytes[..]);
+        frame.set_src_addr(MAC);
+        frame.set_dst_addr(EthernetAddress::BROADCAST);
+        frame.set_ethertype(protocol);
+        frame.payload_mut().copy_from_slice(payload);
+        let length = u32::try_from(bytes.len()).unwrap().to_be_bytes();
+        stream.write_all(&[&length[..], &bytes].concat()).unwrap();
+    }
+
+    /// The payload of the next frame, if one comes soon.
+    fn receive(stream: &mut UnixStream) -> Option<Vec<u8>> {
+        let mut length = [0; 4];
+        match stream.read_exact(&mut length) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
+            other => other.unwrap(),
+        }
+        let mut bytes = vec![0; u32::from_be_bytes(length) as usize];
+        stream.read_exact(&mut bytes).unwrap();
+        Some(bytes[14..].to_vec())
+    }
+
+    fn asks_for(stream: &mut UnixStream, address: Ipv4Addr) -> bool {
+        let request = ArpRepr::EthernetIpv4 {
+            operation: ArpOperation::Request,
+            source_hardware_addr: MAC,
+            source_protocol_addr: Ipv4Addr::new(10, 99, 7, 50),
+            target_hardware_addr: EthernetAddress::BROADCAST,
+            target_protocol_addr: address,
+        };
+        let mut bytes = vec![0; request.buffer_len()];
+        request.emit(&mut ArpPacket::new_unchecked(&mut bytes[..]));
+        send(stream, EthernetProtocol::Arp, &bytes);
+        receive(stream).is_some()
+    }
+
+    /// A DHCPDISCOVER in UDP (checksum 0: none) in IPv4.
+    fn discover() -> Vec<u8> {
+        let mut dhcp = vec![0; 300];
+        dhcp[..4].copy_from_slice(&[1, 1, 6, 0]);
+        dhcp[28..34].copy_from_slice(MAC.as_bytes());
+        dhcp[236..244].copy_from_slice(&[99, 130, 83, 99, 53, 1, 1, 255]);
+        let mut out =
+            vec![0x45, 0, 1, 72, 0, 0, 0, 0, 64, 17, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255];
+        let mut ip = smoltcp::wire::Ipv4Packet::new_unchecked(&mut out[..]);
+        ip.fill_checksum();
+        out.extend([0, 68, 0, 67, 1, 52, 0, 0]);
+        out.extend(dhcp);
+        out
+    }
+
+    #[test]
+    fn answers_and_misbehaves_as_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let lab = Lab::start(folder.path(), 7, "127.0.0.1:9".parse().unwrap()).unwrap();
+        let mut stream = UnixStream::connect(lab.socket()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+        assert!(asks_for(&mut stream, lab.router()));
+        assert!(!asks_for(&mut stream, Ipv4Addr::new(10, 99, 7, 254)));
+
+        lab.change(|lab| lab.dhcp = false);
+        send(&mut stream, EthernetProtocol::Ipv4, &discover());
+        assert!(receive(&mut stream).is_none());
+        assert_eq!(lab.counters().dhcp.load(Ordering::Relaxed), 1);
+        lab.change(|lab| lab.dhcp = true);
+        send(&mut stream, EthernetProtocol::Ipv4, &discover());
+        let offer = receive(&mut stream).unwrap();
+        let offer = DhcpPacket::new_checked(&offer[28..]).unwrap();
+        assert_eq!(offer.your_ip(), Ipv4Addr::new(10, 99, 7, 50));
+        let kind = offer.options().find(|option| option.kind == 53).map(|option| option.data[0]);
+        assert_eq!(kind.map(DhcpMessageType::from), Some(DhcpMessageType::Offer));
+    }
+
+    #[test]
+    fn delays_and_loses() {
+        let folder = tempfile::tempdir().unwrap();
+        let lab = Lab::start(folder.path(), 7, "127.0.0.1:9".parse().unwrap()).unwrap();
+        let mut stream = UnixStream::connect(lab.socket()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+        lab.change(|lab| lab.delay = Duration::from_millis(100));
+        // The port takes the new delay with its next turn.
+        assert!(asks_for(&mut stream, lab.router()));
+        let start = std::time::Instant::now();
+        assert!(asks_for(&mut stream, lab.router()));
+        assert!(start.elapsed() >= Duration::from_millis(200));
+        lab.change(|lab| lab.lose_one_of = 1);
+        stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+        let _ = asks_for(&mut stream, lab.router());
+        assert!(!asks_for(&mut stream, lab.router()));
+    }
+}

@@ -1,0 +1,104 @@
+//! The four ways to boot, from power-on to a script's end; clocks that are wrong; disks that are garbage.
+
+use anyhow::{Result, ensure};
+use qemu_tests::{
+    Bundle, Nic, Operator, Scenario, Vm, VmBuilder,
+    wait::{BOOT, SOON},
+};
+use std::{
+    fs::{self, File},
+    io::{Read, Write},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+/// Says that it ran, what day the machine believes it is, and what the boot medium's driver let it see.
+const HELLO: &str = "echo hello from $(uname -s); echo the year is $(date -u +%Y); echo finished";
+
+#[test]
+fn cd_by_bios_with_the_clock_in_1980() -> Result<()> {
+    Scenario::run("cd-bios", |at| {
+        let operator = Operator::start(at)?;
+        let garbage = [garbage_disk(&at.path("a"), 8)?, garbage_disk(&at.path("b"), 8)?];
+        let vm =
+            Vm::new(at, "cd").cd(operator.image()?).nic(Nic::User).clock("1980-01-01T00:00:00");
+        let [a, b] = garbage;
+        let mut vm = vm.disk(a).disk(b).start()?;
+        let fingerprint = operator.approve("cupboard")?;
+        vm.expect("XB-SRV-06", BOOT)?;
+        vm.expect("phase wait", BOOT)?;
+        vm.expect_screen(&["Xenoboot", "cupboard", &fingerprint, "link", "10.0.2.15/24", "wait"])?;
+        let assigned = Instant::now();
+        operator.order(&Bundle::new("hello", HELLO))?;
+        vm.expect("phase verify", SOON)?;
+        let took = assigned.elapsed();
+        ensure!(took < Duration::from_secs(4), "push and assignment reached it after {took:?}");
+        hello(&mut vm)?;
+        vm.picture(&at.path("screen.png"))
+    })
+}
+
+#[test]
+fn cd_by_uefi() -> Result<()> {
+    Scenario::run("cd-uefi", |at| {
+        let operator = Operator::start(at)?;
+        operator.order(&Bundle::new("hello", HELLO))?;
+        boots(&operator, Vm::new(at, "uefi").cd(operator.image()?).uefi())?;
+        Ok(())
+    })
+}
+
+#[test]
+fn usb_by_bios_with_the_clock_in_2080() -> Result<()> {
+    Scenario::run("usb-bios", |at| {
+        let operator = Operator::start(at)?;
+        operator.order(&Bundle::new("hello", HELLO))?;
+        let image = operator.image()?;
+        let before = fs::read(&image)?;
+        let vm = boots(&operator, Vm::new(at, "usb").usb(&image).clock("2080-06-01T00:00:00"))?;
+        drop(vm);
+        ensure!(fs::read(&image)? == before, "the boot medium was written to");
+        Ok(())
+    })
+}
+
+#[test]
+fn usb_by_uefi() -> Result<()> {
+    Scenario::run("usb-uefi", |at| {
+        let operator = Operator::start(at)?;
+        operator.order(&Bundle::new("hello", HELLO))?;
+        let image = operator.image()?;
+        let before = fs::read(&image)?;
+        let vm = boots(&operator, Vm::new(at, "usb").usb(&image).uefi())?;
+        drop(vm);
+        ensure!(fs::read(&image)? == before, "the boot medium was written to");
+        Ok(())
+    })
+}
+
+/// Boots, approves, and sees the assigned bundle run.
+fn boots(operator: &Operator, vm: VmBuilder) -> Result<Vm> {
+    let mut vm = vm.nic(Nic::User).start()?;
+    operator.approve("cupboard")?;
+    hello(&mut vm)?;
+    vm.expect("phase wait", SOON)?;
+    Ok(vm)
+}
+
+fn hello(vm: &mut Vm) -> Result<()> {
+    vm.expect("script: hello from Linux", BOOT)?;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+    // Good until a scenario runs across New Year.
+    let year = 1970 + now.as_secs() / 31_556_952;
+    vm.expect(&format!("script: the year is {year}"), SOON)?;
+    vm.expect("script: finished", SOON)?;
+    Ok(())
+}
+
+/// A disk of random bytes.
+fn garbage_disk(path: &Path, mb: u64) -> Result<PathBuf> {
+    let mut bytes = Vec::new();
+    File::open("/dev/urandom")?.take(mb << 20).read_to_end(&mut bytes)?;
+    File::create(path)?.write_all(&bytes)?;
+    Ok(path.to_path_buf())
+}

@@ -1,0 +1,15 @@
+//! Scenarios in virtual machines with the real image, server and command line. One file a subject.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a scenario that cannot go on shall say where"
+)]
+
+mod boot;
+mod network;
+mod reports;
+mod runs;
+mod server;
+mod trust;

@@ -1,0 +1,81 @@
+//! Scripts that go wrong, and an agent that is killed or stopped: the machine reports it and goes on.
+
+use anyhow::{Result, ensure};
+use qemu_tests::{
+    Bundle, Nic, Operator, Scenario, Vm,
+    wait::{BOOT, RETRY, SOON},
+};
+
+/// Leaves children behind that hold its output open, and hangs.
+const HANG: &str = "sleep 1001 & (sleep 1002; echo never) & echo hanging; sleep 1003";
+
+/// Takes memory until it is refused.
+const GLUTTON: &str = "echo eating; exec tail -c 4000000000 /dev/zero";
+
+#[test]
+fn scripts_that_go_wrong() -> Result<()> {
+    Scenario::run("runs", |at| {
+        let operator = Operator::start(at)?;
+        let mut vm = Vm::new(at, "vm").cd(operator.image()?).nic(Nic::User).start()?;
+        operator.approve("cupboard")?;
+        vm.expect("phase wait", BOOT)?;
+
+        operator.order(&Bundle::new("three", "echo three; exit 3"))?;
+        let line = vm.expect("XB-RUN-01", RETRY)?;
+        ensure!(line.contains('3'), "it does not say how the script ended: {line}");
+        vm.expect("phase wait", SOON)?;
+
+        operator.order(&Bundle::new("hang", HANG).set("time-limit", "\"5s\""))?;
+        vm.expect("XB-RUN-02", RETRY)?;
+        vm.expect("phase wait", SOON)?;
+        let survivors = "if pgrep sleep; then echo SURVIVORS; else echo all gone; fi";
+        operator.order(&Bundle::new("survivors", survivors))?;
+        vm.expect("script: all gone", RETRY)?;
+        vm.expect("phase wait", SOON)?;
+
+        operator.order(&Bundle::new("glutton", GLUTTON).set("memory-limit", "\"64M\""))?;
+        vm.expect("XB-RUN-04", RETRY)?;
+        vm.expect("phase wait", SOON)?;
+        ensure!(!vm.console.has("XB-INI-01"), "the agent died with the script");
+
+        operator.order(&Bundle::new("off", "echo bye").set("on-success", "\"power-off\""))?;
+        vm.expect("script: bye", RETRY)?;
+        vm.expect_power_off(SOON)
+    })
+}
+
+#[test]
+fn the_agent_is_killed_then_stopped() -> Result<()> {
+    Scenario::run("agent", |at| {
+        let operator = Operator::start(at)?;
+        operator.approve_key(&operator.new_machine("cupboard")?, "cupboard")?;
+        let image = operator.image_of("cupboard")?;
+        let mut vm = Vm::new(at, "vm").cd(image).nic(Nic::User).watchdog().start()?;
+        vm.expect("phase wait", BOOT)?;
+
+        operator
+            .order(&Bundle::new("kill", "echo killing; kill -KILL $(pidof agent); sleep 30"))?;
+        vm.expect("script: killing", RETRY)?;
+        vm.expect("XB-INI-01", SOON)?;
+        // It comes back by itself, and does not run for ever what killed it.
+        operator.order(&Bundle::new("after", "echo after"))?;
+        vm.expect("script: after", RETRY)?;
+        vm.expect("phase wait", SOON)?;
+        ensure!(vm.qmp.events("WATCHDOG") == 0, "the watchdog was not fed");
+
+        operator
+            .order(&Bundle::new("stop", "echo stopping; kill -STOP $(pidof agent); sleep 300"))?;
+        vm.expect("script: stopping", RETRY)?;
+        operator.order(&Bundle::new("again", "echo again"))?;
+        vm.expect_event("WATCHDOG", 1, RETRY)?;
+        vm.expect_event("RESET", 1, SOON)?;
+        vm.expect("script: again", BOOT)?;
+        vm.expect("phase wait", SOON)?;
+
+        // Ctrl-Alt-Del restarts it in an orderly manner.
+        vm.ctrl_alt_del()?;
+        vm.expect_event("RESET", 2, SOON)?;
+        vm.expect("phase network", BOOT)?;
+        Ok(())
+    })
+}
