@@ -58,7 +58,8 @@ pub(crate) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
         TargetArgs { default: true, .. } => Target::Default,
         TargetArgs { .. } => bail!("it is not said for whom"),
     };
-    let done: Done = args.access.client()?.post("assignments", &Assign { bundle: args.bundle, target })?;
+    let done: Done =
+        args.access.client()?.post("assignments", &Assign { bundle: args.bundle, target })?;
     if output.json {
         println!("{}", text::json(&done)?);
         return Ok(());
@@ -76,7 +77,11 @@ pub(crate) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
     match &done.bundle {
         Some(bundle) => {
             let digest = bundle.bundle.get(..12).unwrap_or_default();
-            println!("assigned {} serial {} ({digest}) to {whom}: {changed}", cell(&bundle.name), bundle.serial);
+            println!(
+                "assigned {} serial {} ({digest}) to {whom}: {changed}",
+                cell(&bundle.name),
+                bundle.serial
+            );
         }
         None => println!("cleared the assignment of {whom}: {changed}"),
     }

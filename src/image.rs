@@ -92,8 +92,16 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<()> {
 
 fn build_image(args: &BuildArgs, output: &Output) -> Result<()> {
     may_write(&args.output, args.force)?;
-    let stamp = args.stamp.read(Stamp::default())?;
     let applets = applets(&args.guest)?;
+    let stamp = args.stamp.read(Stamp::default())?;
+    let built = build_with(args, stamp, applets, output);
+    if built.is_err() {
+        args.stamp.forget_new_key();
+    }
+    built
+}
+
+fn build_with(args: &BuildArgs, stamp: Stamp, applets: Vec<String>, output: &Output) -> Result<()> {
     let bar = if interactive() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
     bar.enable_steady_tick(Duration::from_millis(120));
     let say = |step: &str| bar.set_message(step.to_owned());
@@ -104,13 +112,16 @@ fn build_image(args: &BuildArgs, output: &Output) -> Result<()> {
         say(&format!("fetching {} {} ({} MB)", package.name, package.version, package.size >> 20));
         apt.fetch(package)?;
     }
+    if !args.locked {
+        Lock { packages: packages.clone() }.save(&args.lock)?;
+    }
     let inputs = Inputs {
         version: env!("CARGO_PKG_VERSION"),
         guest: &args.guest,
         applets,
         module_rules: MODULES,
         append: &args.append,
-        packages: packages.clone(),
+        packages,
         stamp,
     };
     let report = build::build(&inputs, &apt, &cache, &args.output, &say)?;
@@ -119,9 +130,6 @@ fn build_image(args: &BuildArgs, output: &Output) -> Result<()> {
         eprintln!(
             "xenoboot: warning: the kernel has no module under {rule} (initramfs/modules.list)"
         );
-    }
-    if !args.locked {
-        Lock { packages }.save(&args.lock)?;
     }
     if output.json {
         let sizes: serde_json::Map<_, _> =
@@ -137,13 +145,36 @@ fn build_image(args: &BuildArgs, output: &Output) -> Result<()> {
 
 fn packages(args: &BuildArgs, apt: &Apt, say: &dyn Fn(&str)) -> Result<Vec<Package>> {
     if args.locked {
-        return Ok(Lock::load(&args.lock).hint("build once without --locked to make it")?.packages);
+        return locked(&args.lock, apt, say);
     }
     say("fetching package lists");
     apt.update()?;
     let kernel = apt.kernel_package()?;
     let names: Vec<_> = std::iter::once(kernel.as_str()).chain(PACKAGES.iter().copied()).collect();
     apt.newest(&names)
+}
+
+/// The packages of a lock file, all of which can be had.
+fn locked(lock: &Path, apt: &Apt, say: &dyn Fn(&str)) -> Result<Vec<Package>> {
+    let packages = Lock::load(lock).hint("build once without --locked to make it")?.packages;
+    if apt.has(&packages) {
+        return Ok(packages);
+    }
+    say("fetching package lists");
+    apt.update()?;
+    let gone: Vec<_> = apt
+        .gone(&packages)
+        .into_iter()
+        .map(|(package, now)| {
+            let now = now.map_or_else(String::new, |now| format!(" (it has {now})"));
+            format!("{} {}{now}", package.name, package.version)
+        })
+        .collect();
+    if gone.is_empty() {
+        return Ok(packages);
+    }
+    Err(anyhow::anyhow!("gone from Debian's archive: {}", gone.join(", ")))
+        .hint("build without --locked to take what is there now")
 }
 
 /// The names under which the toolkit is called; it knows them itself.

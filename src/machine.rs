@@ -26,7 +26,9 @@ pub(crate) struct Args {
 #[derive(Subcommand)]
 enum Verb {
     /// List machines: pending ones first
-    #[command(after_help = "Examples:\n  xenoboot machine list\n  xenoboot machine list --json | jq -r '.[] | select(.state == \"pending\").fingerprint'")]
+    #[command(
+        after_help = "Examples:\n  xenoboot machine list\n  xenoboot machine list --json | jq -r '.[] | select(.state == \"pending\").fingerprint'"
+    )]
     List,
     /// Show a machine: state, what it is assigned, last run and failure, hardware
     #[command(after_help = "Example:\n  xenoboot machine show cupboard")]
@@ -46,7 +48,9 @@ enum Verb {
         machine: String,
     },
     /// Add a machine to groups, or remove it from them; without either, show them
-    #[command(after_help = "Groups here decide what is assigned. For whom a bundle is valid is decided by the groups\nstamped into the image.\n\nExample:\n  xenoboot machine group cupboard --add attic --remove cellar")]
+    #[command(
+        after_help = "Groups here decide what is assigned. For whom a bundle is valid is decided by the groups\nstamped into the image.\n\nExample:\n  xenoboot machine group cupboard --add attic --remove cellar"
+    )]
     Group {
         /// The machine
         machine: String,

@@ -44,12 +44,15 @@ impl Access {
     pub(crate) fn client(&self) -> anyhow::Result<Client> {
         let path = match &self.file {
             Some(path) => path.clone(),
-            None => default_file().context("no operator file is named, and there is no home folder")?,
+            None => {
+                default_file().context("no operator file is named, and there is no home folder")?
+            }
         };
         let shown = path.display();
         let file = read(&path).with_context(|| format!("cannot read the operator file {shown}"));
         let file = file.hint("`xenoboot serve DIR` makes DIR/operator.toml: name it by --operator or XENOBOOT_OPERATOR")?;
-        let file: OperatorFile = toml::from_str(&file).with_context(|| format!("{shown} is not an operator file"))?;
+        let file: OperatorFile =
+            toml::from_str(&file).with_context(|| format!("{shown} is not an operator file"))?;
         Client::new(&path, &file.url, file.pin, file.token.into())
     }
 }

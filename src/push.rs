@@ -48,7 +48,8 @@ pub(crate) fn run(args: &Args, output: &Output) -> anyhow::Result<()> {
     let asked = Blobs { blobs: blobs.keys().copied().collect() };
     // Each digest has 67 bytes in JSON: a bundle with as many blobs as there may be is under the server's limit.
     let missing: Blobs = client.post("blobs/missing", &asked)?;
-    let missing: BTreeMap<Digest, u64> = blobs.into_iter().filter(|(d, _)| missing.blobs.contains(d)).collect();
+    let missing: BTreeMap<Digest, u64> =
+        blobs.into_iter().filter(|(d, _)| missing.blobs.contains(d)).collect();
     let sent = upload(&mut client, &args.file.with_extension("blobs"), &missing)?;
     let bundle: Bundle = client.post_bytes("bundles", envelope)?;
     if output.json {
@@ -74,8 +75,11 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 /// Uploads blobs; returns how many bytes they have.
 fn upload(client: &mut Client, dir: &Path, missing: &BTreeMap<Digest, u64>) -> anyhow::Result<u64> {
     let total = missing.values().sum();
-    let bar = if interactive() && total > 0 { ProgressBar::new(total) } else { ProgressBar::hidden() };
-    bar.set_style(ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}")?);
+    let bar =
+        if interactive() && total > 0 { ProgressBar::new(total) } else { ProgressBar::hidden() };
+    bar.set_style(ProgressStyle::with_template(
+        "{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
+    )?);
     for (digest, size) in missing {
         let path = dir.join(digest.to_string());
         let open = || -> anyhow::Result<File> {
@@ -85,9 +89,12 @@ fn upload(client: &mut Client, dir: &Path, missing: &BTreeMap<Digest, u64>) -> a
             Ok(file)
         };
         let file = open().with_context(|| format!("cannot use the blob {}", path.display()));
-        let file = file.hint("a bundle's blobs lie beside it, in NAME.blobs: copy both, or build it again")?;
+        let file = file
+            .hint("a bundle's blobs lie beside it, in NAME.blobs: copy both, or build it again")?;
         let body = Upload { file, left: *size, bar: bar.clone() };
-        client.put(&format!("blobs/{digest}"), body).with_context(|| format!("cannot upload {}", path.display()))?;
+        client
+            .put(&format!("blobs/{digest}"), body)
+            .with_context(|| format!("cannot upload {}", path.display()))?;
     }
     bar.finish_and_clear();
     Ok(total)

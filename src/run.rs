@@ -30,7 +30,9 @@ pub(crate) struct Args {
 #[derive(Subcommand)]
 enum Verb {
     /// List runs, the latest first
-    #[command(after_help = "Examples:\n  xenoboot run list\n  xenoboot run list --machine cupboard --limit 5")]
+    #[command(
+        after_help = "Examples:\n  xenoboot run list\n  xenoboot run list --machine cupboard --limit 5"
+    )]
     List {
         /// Only this machine's
         #[arg(long)]
@@ -40,11 +42,12 @@ enum Verb {
         limit: u16,
     },
     /// Show a run: how it ended, how long each phase took, what it reported
-    #[command(after_help = "Examples:\n  xenoboot run show 3fa9\n  xenoboot run show --machine cupboard      its last run")]
+    #[command(
+        after_help = "Examples:\n  xenoboot run show 3fa9\n  xenoboot run show --machine cupboard      its last run"
+    )]
     Show(Which),
     /// Print a run's log
-    #[command(
-        after_help = "\
+    #[command(after_help = "\
 With --follow the log is printed as it comes until the run ends; the exit status is 0 if it succeeded and 1 if not. With
 --machine too, it waits for the run of what the machine is assigned now, and prints that from its beginning: after
 `assign` nothing is missed. With --json each event is one line, and the run itself the last one.
@@ -53,8 +56,7 @@ Examples:
   xenoboot run log 3fa9
   xenoboot run log --machine cupboard                       its last run
   xenoboot assign repair --machine cupboard && xenoboot run log --machine cupboard --follow
-  xenoboot run log --machine cupboard --follow --timeout 600"
-    )]
+  xenoboot run log --machine cupboard --follow --timeout 600")]
     Log(log::Args),
 }
 
@@ -87,7 +89,8 @@ pub(crate) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
     match args.verb {
         Verb::List { machine, limit } => {
             let machine = machine.map(|machine| format!("&machine={}", escaped(&machine)));
-            let runs: Vec<Run> = client.get(&format!("runs?limit={limit}{}", machine.unwrap_or_default()))?;
+            let runs: Vec<Run> =
+                client.get(&format!("runs?limit={limit}{}", machine.unwrap_or_default()))?;
             if output.json {
                 println!("{}", text::json(&runs)?);
                 return Ok(());

@@ -2,6 +2,7 @@
 
 use crate::ui::{Output, WithHint};
 use anyhow::Context;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{
     io::{self, Write},
     net::SocketAddr,
@@ -35,9 +36,20 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, output: &Output) -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        .init();
+    raise_file_limit();
     let runtime = tokio::runtime::Runtime::new().context("no runtime")?;
     runtime.block_on(serve(args, output))
+}
+
+/// Each machine is a connection. A limit that stays as it is means fewer of them at once, no more.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
 async fn serve(args: &Args, output: &Output) -> anyhow::Result<()> {

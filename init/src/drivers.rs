@@ -33,9 +33,10 @@ const MOST_REMEMBERED: usize = 16_384;
 /// Threads: loading is mostly decompression, and some drivers sleep while they look for devices.
 const MOST_THREADS: usize = 4;
 
-/// For this long after the start, while a network card's driver is loaded, no other is: the two would
-/// share processors, caches and, in the kernel, locks.
-const NETWORK_ALONE: Duration = Duration::from_secs(1);
+/// For this long after the start, once there is a network card, only its driver is loaded: the others
+/// would take processors, caches and locks from the way to the server, and the kernel does not interrupt
+/// decompression. Scripts that need a disk wait for it (`xb settle`).
+const NETWORK_ALONE: Duration = Duration::from_millis(1500);
 
 /// In which order drivers are loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,9 +86,10 @@ struct Queue {
     jobs: BinaryHeap<Job>,
     known: HashSet<String>,
     count: u64,
-    /// Jobs in work; of these, network cards.
+    /// Jobs in work.
     busy: usize,
-    busy_network: usize,
+    /// There is a network card.
+    network: bool,
     /// The first look at all devices is over.
     looked: bool,
     /// Everything that the first look found has been loaded, and that was said.
@@ -123,8 +125,9 @@ impl Drivers {
             return;
         }
         queue.count += 1;
-        let number = queue.count;
-        queue.jobs.push(Job { rank: rank(alias), number, alias: alias.to_owned() });
+        let (number, rank) = (queue.count, rank(alias));
+        queue.network |= rank == Rank::Network;
+        queue.jobs.push(Job { rank, number, alias: alias.to_owned() });
         self.0.more.notify_one();
     }
 
@@ -185,7 +188,7 @@ impl Drivers {
                 politeness = wanted;
             }
             self.load(&job);
-            self.lock().done(&job);
+            self.lock().done();
             self.0.more.notify_all();
         }
     }
@@ -196,7 +199,7 @@ impl Drivers {
         if let Some(job) = queue.take(self.0.begun.elapsed()) {
             return Some(job);
         }
-        if queue.looked && queue.busy == 0 && !queue.settled {
+        if queue.looked && queue.busy == 0 && queue.jobs.is_empty() && !queue.settled {
             queue.settled = true;
             drop(queue);
             early::mount_firmware(&Kernel);
@@ -205,7 +208,10 @@ impl Drivers {
             return None;
         }
         // Held jobs are looked at again when the network's time is over.
-        drop(self.0.more.wait_timeout(queue, NETWORK_ALONE).map_err(PoisonError::into_inner));
+        let left =
+            NETWORK_ALONE.saturating_sub(self.0.begun.elapsed()).max(Duration::from_millis(10));
+        let wait = if queue.jobs.is_empty() { Duration::from_secs(60) } else { left };
+        drop(self.0.more.wait_timeout(queue, wait).map_err(PoisonError::into_inner));
         None
     }
 
@@ -234,18 +240,16 @@ impl Queue {
     /// The most urgent job, unless it is to wait for a network card's. `age` is the queue's.
     fn take(&mut self, age: Duration) -> Option<Job> {
         let urgent = self.jobs.peek()?.rank == Rank::Network;
-        if !urgent && self.busy_network > 0 && age < NETWORK_ALONE {
+        if !urgent && self.network && age < NETWORK_ALONE {
             return None;
         }
         let job = self.jobs.pop()?;
         self.busy += 1;
-        self.busy_network += usize::from(urgent);
         Some(job)
     }
 
-    fn done(&mut self, job: &Job) {
+    fn done(&mut self) {
         self.busy -= 1;
-        self.busy_network -= usize::from(job.rank == Rank::Network);
     }
 }
 
@@ -318,20 +322,19 @@ mod tests {
     }
 
     #[test]
-    fn others_wait_for_a_network_card_but_not_long() {
+    fn others_wait_when_there_is_a_network_card_but_not_long() {
         let mut queue = Queue::default();
         let job = |rank, number| Job { rank, number, alias: String::new() };
         queue.jobs.extend([job(Rank::Storage, 1), job(Rank::Network, 2), job(Rank::Network, 3)]);
+        queue.network = true;
         let (early, late) = (Duration::ZERO, NETWORK_ALONE);
-        let first = queue.take(early).unwrap();
+        assert_eq!(queue.take(early).unwrap().number, 2);
         assert_eq!(queue.take(early).unwrap().number, 3, "another card does not wait");
         assert_eq!(queue.take(early), None);
-        assert_eq!(queue.take(late).unwrap().number, 1, "one that takes long holds nobody up");
+        assert_eq!(queue.take(late).unwrap().number, 1);
+        let mut queue = Queue::default();
         queue.jobs.push(job(Rank::Rest, 4));
-        queue.done(&first);
-        assert_eq!(queue.take(early), None, "the other card is still in work");
-        queue.done(&job(Rank::Network, 3));
-        assert_eq!(queue.take(early).unwrap().number, 4);
+        assert_eq!(queue.take(early).unwrap().number, 4, "nothing to wait for without a card");
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub struct Bundle {
     script: String,
     settings: Vec<(String, String)>,
     files: Vec<(String, PathBuf)>,
+    created: Option<String>,
     fleet: Option<PathBuf>,
     keys: Option<Vec<PathBuf>>,
 }
@@ -36,6 +37,7 @@ impl Bundle {
             script: script.to_owned(),
             settings: settings.map(|(key, value)| (key.to_owned(), value)).to_vec(),
             files: Vec::new(),
+            created: None,
             fleet: None,
             keys: None,
         }
@@ -63,6 +65,13 @@ impl Bundle {
         self
     }
 
+    /// Made at another time than now.
+    #[must_use]
+    pub fn created(mut self, time: &str) -> Self {
+        self.created = Some(time.to_owned());
+        self
+    }
+
     /// For another fleet than the operator's.
     #[must_use]
     pub fn for_fleet(mut self, folder: impl Into<PathBuf>) -> Self {
@@ -81,6 +90,10 @@ impl Bundle {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(crate) fn created_at(&self) -> Option<&str> {
+        self.created.as_deref()
     }
 
     pub(crate) fn fleet(&self) -> Option<&Path> {

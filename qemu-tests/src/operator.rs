@@ -98,7 +98,7 @@ impl Operator {
     /// Makes a key for a machine, to be stamped into its image; returns the fingerprint.
     pub fn new_machine(&self, machine: &str) -> Result<String> {
         let key = self.machine_key(machine);
-        let output = succeed(self.command(&["keygen", "machine", "--output"])?.arg(key))?;
+        let output = succeed(self.command(&["keygen", "machine"])?.arg("--output").arg(key))?;
         let said: Value = serde_json::from_slice(&output.stdout).context("xenoboot keygen")?;
         let fingerprint = said.get("fingerprint").and_then(Value::as_str);
         Ok(fingerprint.context("keygen said no fingerprint")?.to_owned())
@@ -156,6 +156,7 @@ impl Operator {
         let file = self.folder.join(format!("{}.bundle", bundle.name()));
         let fleet = bundle.fleet().map_or_else(|| self.fleet(), Path::to_path_buf);
         let mut build = self.command(&["bundle", "build"])?;
+        build.args(bundle.created_at().map(|time| format!("--created={time}")));
         succeed(build.arg(folder).arg("--fleet").arg(&fleet).arg("--output").arg(&file))?;
         let mut sign = self.command(&["bundle", "sign"])?;
         sign.arg(&file);
@@ -221,9 +222,7 @@ impl Operator {
     }
 
     fn command(&self, words: &[&str]) -> Result<Command> {
-        let mut command = self.plain(words)?;
-        command.arg("--json");
-        Ok(command)
+        self.plain(&[&["--json"], words].concat())
     }
 }
 

@@ -89,7 +89,9 @@ fn json(contents: &Contents, stamped: &Stamped) -> serde_json::Value {
 
 fn print(contents: &Contents, stamped: &Stamped) {
     let recipe = &contents.recipe;
-    let row = |name: &str, value: &str| println!("{name:<13} {value}");
+    // An image may be anybody's: nothing of it steers the terminal.
+    let harmless = |text: &str| text.replace(char::is_control, "\u{fffd}");
+    let row = |name: &str, value: &str| println!("{name:<13} {}", harmless(value));
     row("version", &recipe.version);
     row("recipe", &recipe.recipe);
     row("kernel", &recipe.kernel);

@@ -53,7 +53,8 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// `before` with what is given put in its place, all of it checked.
+    /// `before` with what is given put in its place, all of it checked. A site and whom to trust there come
+    /// both or not at all.
     pub(crate) fn read(&self, before: Stamp) -> Result<Stamp> {
         let mut stamp = before;
         if let Some(path) = &self.site {
@@ -66,6 +67,14 @@ impl Source {
             stamp.machine = Some(self.machine()?);
             stamp.key = None;
         }
+        match (stamp.site.is_empty(), stamp.trust.is_empty()) {
+            (true, false) => bail!("trust without a site: give --site too"),
+            (false, true) => bail!("a site without trust: give --trust too"),
+            (true, true) if stamp.machine.is_some() || self.names_a_key() => {
+                bail!("a machine without a site: give --site and --trust too")
+            }
+            _ => {}
+        }
         if let Some(path) = &self.new_key {
             NewKey::generate()?.write(path, None)?;
         }
@@ -73,6 +82,15 @@ impl Source {
             stamp.key = Some(read_machine_key(path)?.0.to_vec());
         }
         Ok(stamp)
+    }
+
+    /// Removes the key that [`Source::read`] made, when no image came of it.
+    pub(crate) fn forget_new_key(&self) {
+        self.new_key.iter().for_each(|path| drop(fs::remove_file(path)));
+    }
+
+    fn names_a_key(&self) -> bool {
+        self.machine_key.is_some() || self.new_key.is_some()
     }
 
     fn machine(&self) -> Result<String> {
@@ -111,7 +129,11 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<()> {
     if new.is_blank() {
         bail!("nothing to stamp with: give --site and --trust");
     }
-    let uuid = stamp::stamp(&args.base, &new, &args.output)?;
+    let stamped = stamp::stamp(&args.base, &new, &args.output);
+    if stamped.is_err() {
+        args.source.forget_new_key();
+    }
+    let uuid = stamped?;
     let fingerprint = public(&args.source)?.map(|key| key.fingerprint());
     if output.json {
         println!(

@@ -63,7 +63,9 @@ pub(super) fn list(machines: &[Machine]) -> anyhow::Result<()> {
     table::print(["NAME", "STATE", "FINGERPRINT", "SEEN", "ASSIGNED", "LAST RUN"], &rows)?;
     let pending = machines.iter().filter(|machine| machine.state == State::Pending).count();
     if pending > 0 {
-        eprintln!("hint: {pending} pending; compare fingerprints, then `xenoboot machine approve FINGERPRINT`");
+        eprintln!(
+            "hint: {pending} pending; compare fingerprints, then `xenoboot machine approve FINGERPRINT`"
+        );
     }
     Ok(())
 }
@@ -81,16 +83,25 @@ pub(super) fn one(details: &MachineDetails, output: &Output) -> anyhow::Result<(
     line("state", state(machine).to_owned())?;
     line("fingerprint", machine.fingerprint.clone())?;
     line("key", machine.key.clone().unwrap_or_else(|| "not seen yet".to_owned()))?;
-    line("seen", match &machine.address {
-        Some(address) => format!("{}, from {}", seen(machine), cell(address)),
-        None => seen(machine),
-    })?;
-    line("groups", if machine.groups.is_empty() { "-".to_owned() } else { machine.groups.join(", ") })?;
+    line(
+        "seen",
+        match &machine.address {
+            Some(address) => format!("{}, from {}", seen(machine), cell(address)),
+            None => seen(machine),
+        },
+    )?;
+    line(
+        "groups",
+        if machine.groups.is_empty() { "-".to_owned() } else { machine.groups.join(", ") },
+    )?;
     line("assigned", machine.assigned.as_ref().map_or("nothing".to_owned(), assigned))?;
     if let Some(run) = &machine.last_run {
         let id = run.run.get(..8).unwrap_or_default();
         let what = run.name.as_deref().unwrap_or("?");
-        line("last run", format!("{id} {}: {}, {}", cell(what), state_of(run), ago(run.started_ms)))?;
+        line(
+            "last run",
+            format!("{id} {}: {}, {}", cell(what), state_of(run), ago(run.started_ms)),
+        )?;
     }
     if let Some(failure) = &machine.failure {
         let (code, cause) = (cell(&failure.code), shown(&failure.cause));
@@ -108,24 +119,44 @@ fn assigned(assigned: &Assigned) -> String {
 type Line<'a> = dyn FnMut(&str, String) -> io::Result<()> + 'a;
 
 fn hardware(details: &MachineDetails, line: &mut Line<'_>) -> anyhow::Result<()> {
-    let text = |value: &Value, key: &str| cell(value.get(key).and_then(Value::as_str).unwrap_or("?"));
-    let number = |value: &Value, key: &str| value.get(key).and_then(Value::as_u64).unwrap_or_default();
+    let text =
+        |value: &Value, key: &str| cell(value.get(key).and_then(Value::as_str).unwrap_or("?"));
+    let number =
+        |value: &Value, key: &str| value.get(key).and_then(Value::as_u64).unwrap_or_default();
     if let Some(image) = &details.machine.image {
         line("image", format!("{}, kernel {}", text(image, "version"), text(image, "kernel")))?;
     }
     let Some(inventory) = &details.inventory else { return Ok(()) };
     let (vendor, product, serial) =
         (text(inventory, "vendor"), text(inventory, "product"), text(inventory, "serial"));
-    line("hardware", format!("{vendor} {product}, serial {serial}, {}", text(inventory, "firmware")))?;
+    line(
+        "hardware",
+        format!("{vendor} {product}, serial {serial}, {}", text(inventory, "firmware")),
+    )?;
     line("processor", format!("{} × {}", number(inventory, "cpus"), text(inventory, "cpu")))?;
     line("memory", text::size(number(inventory, "memory")))?;
-    let list = |key: &str| inventory.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+    let list =
+        |key: &str| inventory.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
     for link in list("links") {
         let carrier = link.get("carrier").and_then(Value::as_bool) == Some(true);
-        let addresses: Vec<String> = link.get("addresses").and_then(Value::as_array).into_iter().flatten()
-            .filter_map(Value::as_str).map(cell).collect();
+        let addresses: Vec<String> = link
+            .get("addresses")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(cell)
+            .collect();
         let state = if carrier { addresses.join(" ") } else { "no link".to_owned() };
-        line("card", format!("{} {} {} {state}", text(&link, "name"), text(&link, "mac"), text(&link, "driver")))?;
+        line(
+            "card",
+            format!(
+                "{} {} {} {state}",
+                text(&link, "name"),
+                text(&link, "mac"),
+                text(&link, "driver")
+            ),
+        )?;
     }
     for disk in list("disks") {
         let medium = disk.get("boot_medium").and_then(Value::as_bool) == Some(true);

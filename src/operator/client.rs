@@ -57,11 +57,19 @@ struct Server {
 }
 
 impl Client {
-    pub(super) fn new(file: &Path, url: &str, pin: Pin, token: Zeroizing<String>) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        file: &Path,
+        url: &str,
+        pin: Pin,
+        token: Zeroizing<String>,
+    ) -> anyhow::Result<Self> {
         let file = file.display().to_string();
         let uri: Uri = url.parse().with_context(|| format!("{file}: `{url}` is not a URL"))?;
         let (scheme, host) = (uri.scheme_str(), uri.host().unwrap_or_default());
-        ensure!(scheme == Some("https") && !host.is_empty(), "{file}: `{url}` is not https://HOST:PORT");
+        ensure!(
+            scheme == Some("https") && !host.is_empty(),
+            "{file}: `{url}` is not https://HOST:PORT"
+        );
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let port = uri.port_u16().unwrap_or(7443);
         let tls = TlsConnector::from(Arc::new(tls::config(pin)?));
@@ -76,13 +84,21 @@ impl Client {
     }
 
     /// `POST /api/v1/PATH`, JSON both ways.
-    pub(crate) fn post<A: DeserializeOwned>(&mut self, path: &str, message: &impl Serialize) -> anyhow::Result<A> {
+    pub(crate) fn post<A: DeserializeOwned>(
+        &mut self,
+        path: &str,
+        message: &impl Serialize,
+    ) -> anyhow::Result<A> {
         let body = serde_json::to_vec(message)?;
         self.json(Method::POST, path, full(body.into()))
     }
 
     /// `POST /api/v1/PATH` of bytes.
-    pub(crate) fn post_bytes<A: DeserializeOwned>(&mut self, path: &str, bytes: Vec<u8>) -> anyhow::Result<A> {
+    pub(crate) fn post_bytes<A: DeserializeOwned>(
+        &mut self,
+        path: &str,
+        bytes: Vec<u8>,
+    ) -> anyhow::Result<A> {
         self.json(Method::POST, path, full(bytes.into()))
     }
 
@@ -94,9 +110,15 @@ impl Client {
         self.request(Method::PUT, path, body.boxed()).map(drop)
     }
 
-    fn json<A: DeserializeOwned>(&mut self, method: Method, path: &str, body: Sent) -> anyhow::Result<A> {
+    fn json<A: DeserializeOwned>(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Sent,
+    ) -> anyhow::Result<A> {
         let bytes = self.request(method, path, body)?;
-        serde_json::from_slice(&bytes).with_context(|| format!("the server's answer to {path} is not understood"))
+        serde_json::from_slice(&bytes)
+            .with_context(|| format!("the server's answer to {path} is not understood"))
     }
 
     fn request(&mut self, method: Method, path: &str, body: Sent) -> anyhow::Result<Vec<u8>> {
@@ -113,7 +135,8 @@ impl Client {
                 let response = sender.send_request(request).await.map_err(|e| server.broken(&e))?;
                 server.read(response).await
             });
-            let (status, bytes) = answer.await.map_err(|_| server.unreachable(io::ErrorKind::TimedOut.into()))??;
+            let (status, bytes) =
+                answer.await.map_err(|_| server.unreachable(io::ErrorKind::TimedOut.into()))??;
             *connection = Some(sender);
             if status.is_success() { Ok(bytes) } else { Err(server.refused(status, &bytes)) }
         })
@@ -129,16 +152,19 @@ impl Server {
         let stream = timeout(CONNECT, TcpStream::connect((self.host.as_str(), self.port))).await;
         let stream = stream.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         let stream = stream.map_err(|e| self.unreachable(e));
-        let stream = stream.hint(format!("{} says where it is; is `xenoboot serve` running there?", self.file))?;
+        let stream = stream
+            .hint(format!("{} says where it is; is `xenoboot serve` running there?", self.file))?;
         stream.set_nodelay(true)?;
-        let name = ServerName::try_from(self.host.clone()).with_context(|| format!("{} is no name", self.host))?;
+        let name = ServerName::try_from(self.host.clone())
+            .with_context(|| format!("{} is no name", self.host))?;
         let stream = timeout(CONNECT, self.tls.connect(name, stream)).await;
         let stream = stream.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         let stream = match stream {
             Ok(stream) => stream,
             Err(error) => return Err(self.no_tls(error)),
         };
-        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|e| self.broken(&e))?;
+        let (sender, connection) =
+            handshake(TokioIo::new(stream)).await.map_err(|e| self.broken(&e))?;
         // How it ends shows in the request that is under way then.
         tokio::spawn(connection);
         Ok(sender)
@@ -165,7 +191,10 @@ impl Server {
             .body(body)?)
     }
 
-    async fn read(&self, mut response: Response<Incoming>) -> anyhow::Result<(hyper::StatusCode, Vec<u8>)> {
+    async fn read(
+        &self,
+        mut response: Response<Incoming>,
+    ) -> anyhow::Result<(hyper::StatusCode, Vec<u8>)> {
         let mut bytes = Vec::new();
         while let Some(frame) = response.body_mut().frame().await {
             if let Ok(data) = frame.map_err(|e| self.broken(&e))?.into_data() {
@@ -177,7 +206,8 @@ impl Server {
     }
 
     fn broken(&self, error: &hyper::Error) -> Unreachable {
-        let cause = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+        let cause =
+            std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
         self.unreachable(io::Error::other(cause))
     }
 
@@ -192,7 +222,10 @@ impl Server {
         let problem = anyhow!("{}", shown(&error));
         match hint {
             None => problem,
-            Some(hint) => Err::<(), _>(problem).hint(shown(&hint)).err().unwrap_or_else(|| anyhow!("{status}")),
+            Some(hint) => Err::<(), _>(problem)
+                .hint(shown(&hint))
+                .err()
+                .unwrap_or_else(|| anyhow!("{status}")),
         }
     }
 }

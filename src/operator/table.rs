@@ -20,7 +20,11 @@ pub(crate) fn print<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -
     Ok(())
 }
 
-fn lines<const N: usize>(headings: [&str; N], rows: &[[String; N]], terminal: Option<usize>) -> Vec<String> {
+fn lines<const N: usize>(
+    headings: [&str; N],
+    rows: &[[String; N]],
+    terminal: Option<usize>,
+) -> Vec<String> {
     let rows: Vec<[String; N]> = std::iter::once(headings.map(str::to_owned))
         .chain(rows.iter().map(|row| row.each_ref().map(|text| cell(text))))
         .collect();
@@ -69,12 +73,19 @@ mod tests {
 
     #[test]
     fn fits() {
-        let rows = [["a".to_owned(), "0123456789012345678901234567890".to_owned(), "x\ty\u{1b}".to_owned()]];
+        let rows = [[
+            "a".to_owned(),
+            "0123456789012345678901234567890".to_owned(),
+            "x\ty\u{1b}".to_owned(),
+        ]];
         let wide = lines(["NAME", "LONG", "C"], &rows, None);
-        assert_eq!(wide, [
-            "NAME  LONG                             C",
-            "a     0123456789012345678901234567890  x y\\u{1b}"
-        ]);
+        assert_eq!(
+            wide,
+            [
+                "NAME  LONG                             C",
+                "a     0123456789012345678901234567890  x y\\u{1b}"
+            ]
+        );
         let narrow = lines(["NAME", "LONG", "C"], &rows, Some(30));
         assert!(narrow.iter().all(|line| line.chars().count() <= 30), "{narrow:#?}");
         assert!(narrow.iter().any(|line| line.contains('…')));

@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn durations() {
-        let shown: Vec<String> = [0, 999, 1000, 61_500, 7_260_000].into_iter().map(duration).collect();
+        let shown: Vec<String> =
+            [0, 999, 1000, 61_500, 7_260_000].into_iter().map(duration).collect();
         assert_eq!(shown, ["0 ms", "999 ms", "1.00 s", "1 min 1 s", "2 h 1 min"]);
     }
 }

@@ -68,7 +68,8 @@ pub(super) fn run(args: &Args, client: &mut Client, output: &Output) -> anyhow::
 
 fn follow(args: &Args, client: &mut Client, output: &Output) -> anyhow::Result<()> {
     let patience = args.timeout.map(Duration::from_secs);
-    let mut server = Patient { client, until: patience.map(|patience| Instant::now() + patience), away: false };
+    let mut server =
+        Patient { client, until: patience.map(|patience| Instant::now() + patience), away: false };
     let id = match (&args.which.run, &args.which.machine) {
         (None, Some(machine)) => find(&mut server, machine, args.next)?,
         (run, _) => run.clone().unwrap_or_default(),
@@ -112,9 +113,12 @@ fn ended(run: &Run, output: &Output) -> anyhow::Result<()> {
     let id = run.run.get(..8).unwrap_or_default();
     match run.state {
         RunState::Running | RunState::Succeeded => Ok(()),
-        RunState::Lost => bail!("run {id} is lost: the machine restarted before it said how the run ended"),
+        RunState::Lost => {
+            bail!("run {id} is lost: the machine restarted before it said how the run ended")
+        }
         RunState::Failed => {
-            let (code, cause) = (run.code.as_deref().unwrap_or("?"), run.cause.as_deref().unwrap_or("?"));
+            let (code, cause) =
+                (run.code.as_deref().unwrap_or("?"), run.cause.as_deref().unwrap_or("?"));
             bail!("run {id} failed: {}: {}", cell(code), shown(cause))
         }
     }
@@ -197,18 +201,27 @@ fn line(what: &What) -> Option<String> {
         What::Phase { .. } => return None,
         What::RunStarted { bundle, name, serial } => {
             let digest = bundle.to_string();
-            format!("* {} serial {serial} ({}) began", cell(name), digest.get(..12).unwrap_or_default())
+            format!(
+                "* {} serial {serial} ({}) began",
+                cell(name),
+                digest.get(..12).unwrap_or_default()
+            )
         }
         What::Progress { percent, text } => format!("* {percent} % {}", shown(text)),
         What::Report { key, value } => format!("* report {}={}", cell(key), shown(value)),
         What::RunEnded { outcome: Outcome::Succeeded, duration_ms } => {
-            format!("* succeeded after {}", duration(i64::try_from(*duration_ms).unwrap_or(i64::MAX)))
+            format!(
+                "* succeeded after {}",
+                duration(i64::try_from(*duration_ms).unwrap_or(i64::MAX))
+            )
         }
         What::RunEnded { outcome: Outcome::Failed { code, cause, .. }, duration_ms } => {
             let after = duration(i64::try_from(*duration_ms).unwrap_or(i64::MAX));
             format!("* failed after {after}: {code}, {}: {}", code.title(), shown(cause))
         }
         What::Failure { code, cause, attempt } => format!("* {code} ({attempt}): {}", shown(cause)),
-        What::Dropped { count } => format!("* {count} events are missing: the machine could keep no more"),
+        What::Dropped { count } => {
+            format!("* {count} events are missing: the machine could keep no more")
+        }
     })
 }

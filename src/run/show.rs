@@ -63,7 +63,14 @@ pub(super) fn one(details: &RunDetails, output: &Output) -> anyhow::Result<()> {
     }
     line("began", ago(run.started_ms))?;
     line("lasted", run.duration_ms.map_or("-".to_owned(), duration))?;
-    line("log", format!("{} lines: xenoboot run log {}", details.lines, run.run.get(..8).unwrap_or_default()))?;
+    line(
+        "log",
+        format!(
+            "{} lines: xenoboot run log {}",
+            details.lines,
+            run.run.get(..8).unwrap_or_default()
+        ),
+    )?;
     for (key, value) in &details.reports {
         line("report", format!("{}={}", cell(key), shown(value)))?;
     }
@@ -75,14 +82,19 @@ pub(super) fn one(details: &RunDetails, output: &Output) -> anyhow::Result<()> {
 fn phases(phases: &[Phase], out: &mut impl Write) -> io::Result<()> {
     const BAR: i64 = 30;
     let Some(first) = phases.first() else { return Ok(()) };
-    let longest = phases.iter().filter_map(|phase| phase.duration_ms).max().unwrap_or_default().max(1);
+    let longest =
+        phases.iter().filter_map(|phase| phase.duration_ms).max().unwrap_or_default().max(1);
     writeln!(out, "phases     (from {} after the kernel started)", duration(first.at_ms))?;
     for phase in phases {
         let lasted = phase.duration_ms.map_or("goes on".to_owned(), duration);
         let share = phase.duration_ms.unwrap_or_default().max(0).saturating_mul(BAR) / longest;
         let bar = "#".repeat(usize::try_from(share).unwrap_or_default());
         let at = phase.at_ms.saturating_sub(first.at_ms);
-        let line = format!("  {:>10}  {:<10} {lasted:>12}  {bar}", format!("+{}", duration(at)), cell(&phase.name));
+        let line = format!(
+            "  {:>10}  {:<10} {lasted:>12}  {bar}",
+            format!("+{}", duration(at)),
+            cell(&phase.name)
+        );
         writeln!(out, "{}", line.trim_end())?;
     }
     Ok(())

@@ -216,7 +216,10 @@ mod tests {
         let before = lines.clone();
         assert_eq!(changes(Some(&before), &lines, false), "");
         lines[24] = "new".into();
-        assert_eq!(changes(Some(&before), &lines, false), "\x1b[?25l\x1b[?7l\x1b[0m\x1b[25;1Hnew\x1b[H");
+        assert_eq!(
+            changes(Some(&before), &lines, false),
+            "\x1b[?25l\x1b[?7l\x1b[0m\x1b[25;1Hnew\x1b[H"
+        );
     }
 
     /// A fifo stands for a serial line: it fills up when nobody reads.

@@ -15,12 +15,15 @@ pub struct Failure {
     pub cause: String,
     /// At least this long the server wants to be left alone.
     pub retry_after: Option<Duration>,
+    /// It is only that the connection ended: that is reported where connections are made.
+    pub connection_lost: bool,
 }
 
 impl Failure {
     /// A failure with its cause; a long one is cut.
     pub fn new(code: Code, cause: impl fmt::Display) -> Self {
-        Self { code, cause: crate::text::cut(&cause.to_string(), MAX_CAUSE), retry_after: None }
+        let cause = crate::text::cut(&cause.to_string(), MAX_CAUSE);
+        Self { code, cause, retry_after: None, connection_lost: false }
     }
 
     /// The same, with an error and everything that lies behind it.

@@ -68,7 +68,8 @@ pub enum Interrupted {
 
 impl From<Interrupted> for Failure {
     fn from(error: Interrupted) -> Self {
-        Self::new(Code::Stalled, error)
+        let connection_lost = matches!(error, Interrupted::Broken(_));
+        Self { connection_lost, ..Self::new(Code::Stalled, error) }
     }
 }
 

@@ -29,10 +29,13 @@ impl Phase {
         context.reporter.phase(self.name);
     }
 
-    /// Says that the phase failed and what is next; gives the delay before that.
+    /// Says that the phase failed and what is next; gives the delay before that. A lost connection is
+    /// said by whoever makes the next one.
     pub fn failed(&self, context: &Context, failure: &Failure, backoff: &mut Backoff) -> Duration {
         let (attempt, delay) = backoff.failed(failure.retry_after);
-        context.reporter.failure(failure, attempt, Next::after(delay));
+        if !failure.connection_lost {
+            context.reporter.failure(failure, attempt, Next::after(delay));
+        }
         delay
     }
 }

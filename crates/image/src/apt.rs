@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeSet,
-    fs,
+    fs::{self, File},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -37,6 +37,20 @@ pub struct Package {
     pub sha256: String,
 }
 
+impl Package {
+    /// Whether its fields are what they may be: they become words of commands and names of files.
+    pub(crate) fn is_sound(&self) -> bool {
+        let made_of = |text: &str, more: &str| {
+            text.starts_with(|c: char| c.is_ascii_alphanumeric())
+                && text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
+        };
+        made_of(&self.name, "+.-")
+            && made_of(&self.version, "+.-:~")
+            && self.sha256.len() == 64
+            && self.sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    }
+}
+
 /// An apt with a state folder of its own.
 pub struct Apt {
     folder: PathBuf,
@@ -59,7 +73,7 @@ impl Apt {
                 .with_context(|| format!("cannot make {}", folder.join(part).display()))?;
         }
         let (main, security) = mirrors()?;
-        fs::write(folder.join("status"), "")?;
+        settle(&folder.join("status"), "")?;
         let mut sources = String::new();
         for suite in [SUITE.to_owned(), format!("{SUITE}-updates")] {
             sources += &format!("deb [signed-by={KEYRING}] {main} {suite} main\n");
@@ -67,16 +81,17 @@ impl Apt {
         if let Some(security) = security {
             sources += &format!("deb [signed-by={KEYRING}] {security} {SUITE}-security main\n");
         }
-        fs::write(folder.join("sources.list"), sources)?;
+        settle(&folder.join("sources.list"), &sources)?;
         let at = folder.display();
         // As root, apt would hand over to its own user, who may not enter our folder.
         let config = format!(
             "Dir::State \"{at}\";\nDir::State::lists \"{at}/lists\";\nDir::State::status \"{at}/status\";\n\
              Dir::Cache \"{at}/cache\";\nDir::Etc::sourcelist \"{at}/sources.list\";\n\
-             Dir::Etc::sourceparts \"-\";\nDir::Etc::preferencesparts \"-\";\nAPT::Architecture \"amd64\";\n\
+             Dir::Etc::sourceparts \"/dev/null\";\nDir::Etc::preferences \"/dev/null\";\n\
+             Dir::Etc::preferencesparts \"/dev/null\";\nAPT::Architecture \"amd64\";\n\
              APT::Sandbox::User \"root\";\nAcquire::Languages \"none\";\nAcquire::Retries \"3\";\n"
         );
-        fs::write(folder.join("apt.conf"), config)?;
+        settle(&folder.join("apt.conf"), &config)?;
         Ok(Self { folder, mirror: main })
     }
 
@@ -85,8 +100,34 @@ impl Apt {
     /// # Errors
     /// When the mirror cannot be reached or a signature is wrong.
     pub fn update(&self) -> Result<()> {
+        let _alone = self.alone()?;
         let said = run(self.apt("apt-get").args(["update", "-q", "--error-on=any"]));
         said.map(drop).with_context(|| format!("fetching the package lists from {}", self.mirror))
+    }
+
+    /// Whether every one of `packages` is in the cache: nothing need be asked of the network then.
+    #[must_use]
+    pub fn has(&self, packages: &[Package]) -> bool {
+        packages.iter().all(|p| self.tree(p).exists() || self.deb(p).exists())
+    }
+
+    /// Those of `packages` that are neither in the cache nor, by its lists, in the archive: each with the
+    /// version that is there now, if any.
+    #[must_use]
+    pub fn gone<'a>(&self, packages: &'a [Package]) -> Vec<(&'a Package, Option<String>)> {
+        let gone = packages
+            .iter()
+            .filter(|package| !self.has(std::slice::from_ref(*package)) && !self.lists(package));
+        gone.map(|p| (p, self.show(&p.name).ok().map(|now| now.version))).collect()
+    }
+
+    /// Whether the archive's lists have this very file.
+    fn lists(&self, package: &Package) -> bool {
+        let wanted = format!("{}={}", package.name, package.version);
+        let said = run(self.apt("apt-cache").args(["show", &wanted])).unwrap_or_default();
+        String::from_utf8_lossy(&said).lines().any(|line| {
+            line.strip_prefix("SHA256: ").is_some_and(|digest| digest.trim() == package.sha256)
+        })
     }
 
     /// The newest version of each of `names` in the archive.
@@ -151,20 +192,22 @@ impl Apt {
     /// The `.deb` file of exactly this package: from the cache, else from the archive.
     ///
     /// # Errors
-    /// When the archive no longer has that version, or what came has another digest.
+    /// When it cannot be downloaded, or what came has another digest.
     pub fn fetch(&self, package: &Package) -> Result<PathBuf> {
-        let kept = self.folder.join("debs").join(format!("{}.deb", package.sha256));
+        let kept = self.deb(package);
         if kept.exists() {
             return Ok(kept);
         }
-        let partial = self.folder.join("debs").join(format!("{}.d", package.sha256));
+        let _alone = self.alone()?;
+        if kept.exists() {
+            return Ok(kept);
+        }
+        let partial = kept.with_extension("partial");
         let _ = fs::remove_dir_all(&partial);
         fs::create_dir_all(&partial)?;
         let wanted = format!("{}={}", package.name, package.version);
         run(self.apt("apt-get").args(["download", "-q", &wanted]).current_dir(&partial))
-            .with_context(|| {
-                format!("{wanted} is gone from the archive: build without --locked for the newest")
-            })?;
+            .with_context(|| format!("downloading {wanted}"))?;
         let file = fs::read_dir(&partial)?.next().context("apt-get download left no file")??.path();
         let found = sha256(&fs::read(&file)?);
         if found != package.sha256 {
@@ -180,11 +223,15 @@ impl Apt {
     /// # Errors
     /// As [`Apt::fetch`]; when it cannot be unpacked.
     pub fn unpack(&self, package: &Package) -> Result<PathBuf> {
-        let tree = self.folder.join("trees").join(&package.sha256);
+        let tree = self.tree(package);
         if tree.exists() {
             return Ok(tree);
         }
         let deb = self.fetch(package)?;
+        let _alone = self.alone()?;
+        if tree.exists() {
+            return Ok(tree);
+        }
         let partial = tree.with_extension("partial");
         let _ = fs::remove_dir_all(&partial);
         run(Command::new("dpkg-deb").arg("-x").arg(&deb).arg(&partial))
@@ -193,11 +240,38 @@ impl Apt {
         Ok(tree)
     }
 
+    fn deb(&self, package: &Package) -> PathBuf {
+        self.folder.join("debs").join(format!("{}.deb", package.sha256))
+    }
+
+    fn tree(&self, package: &Package) -> PathBuf {
+        self.folder.join("trees").join(&package.sha256)
+    }
+
+    /// Waits until no other process changes the cache. The lock ends with what is returned.
+    fn alone(&self) -> Result<File> {
+        let path = self.folder.join("busy");
+        let file = File::create(&path).with_context(|| path.display().to_string())?;
+        file.lock().with_context(|| path.display().to_string())?;
+        Ok(file)
+    }
+
     fn apt(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.env("APT_CONFIG", self.folder.join("apt.conf")).env("LC_ALL", "C");
         command
     }
+}
+
+/// Writes a file in one piece: an apt that runs meanwhile reads the one or the other.
+fn settle(path: &Path, text: &str) -> Result<()> {
+    if fs::read(path).is_ok_and(|now| now == text.as_bytes()) {
+        return Ok(());
+    }
+    let partial = path.with_extension(format!("{}.partial", std::process::id()));
+    fs::write(&partial, text)
+        .and_then(|()| fs::rename(&partial, path))
+        .with_context(|| path.display().to_string())
 }
 
 /// The host's mirrors of Debian: the archive and, where there is one, security updates.
@@ -215,4 +289,29 @@ fn mirrors() -> Result<(String, Option<String>)> {
         "the host's apt knows no mirror of Debian: set XENOBOOT_DEBIAN_MIRROR to the URL of one",
     )?;
     Ok((main, ending("/debian-security")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_from_a_file_is_not_believed() {
+        let package = |name: &str, version: &str, sha256: &str| Package {
+            name: name.into(),
+            version: version.into(),
+            source: String::new(),
+            filename: String::new(),
+            size: 0,
+            sha256: sha256.into(),
+        };
+        let digest = "0f".repeat(32);
+        assert!(
+            package("linux-image-6.12+deb13-amd64", "1:6.04~git+dfsg1-3.1", &digest).is_sound()
+        );
+        assert!(!package("-oDir::Bin::dpkg=x", "1", &digest).is_sound());
+        assert!(!package("a", "1 b", &digest).is_sound());
+        assert!(!package("a", "1", "../../etc/passwd").is_sound());
+        assert!(!package("", "1", &digest).is_sound());
+    }
 }

@@ -4,17 +4,20 @@ use crate::{
     apt::{Apt, Package},
     efi,
     initramfs::{self, Programs},
-    iso9660, loader, modules,
+    iso9660, loader,
+    modules::{self, Modules},
+    parts::Parts,
     recipe::Recipe,
     site::Stamp,
-    tools::{run, sha256},
+    stamp::stamp,
+    tools::sha256,
+    xorriso,
 };
 use anyhow::{Context, Result, ensure};
 use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 /// Packages beside the kernel that every image is made from.
@@ -58,8 +61,20 @@ pub fn build(
     output: &Path,
     say: &dyn Fn(&str),
 ) -> Result<Report> {
-    let work = tempfile_in(cache)?;
-    let result = Build { inputs, apt, cache, work: &work, say }.image(output);
+    let work = work_folder(cache)?;
+    // Beside the output, so that it can be renamed.
+    let blank = output.with_extension("blank.partial");
+    let build = Build { inputs, apt, parts: Parts::open(cache)?, work: &work, say };
+    let result = build.blank(&blank).and_then(|report| {
+        if inputs.stamp == Stamp::default() {
+            fs::rename(&blank, output).with_context(|| output.display().to_string())?;
+        } else {
+            // As for any other image: a private key is nowhere but in the output.
+            stamp(&blank, &inputs.stamp, output)?;
+        }
+        Ok(report)
+    });
+    let _ = fs::remove_file(&blank);
     let _ = fs::remove_dir_all(&work);
     result
 }
@@ -67,147 +82,108 @@ pub fn build(
 struct Build<'a> {
     inputs: &'a Inputs<'a>,
     apt: &'a Apt,
-    cache: &'a Path,
+    parts: Parts,
     work: &'a Path,
     say: &'a dyn Fn(&str),
 }
 
+/// The unpacked packages by name.
+type Trees<'a> = BTreeMap<&'a str, PathBuf>;
+
 impl Build<'_> {
-    fn image(&self, output: &Path) -> Result<Report> {
-        let mut trees = BTreeMap::new();
-        for package in &self.inputs.packages {
-            (self.say)(&format!("unpacking {} {}", package.name, package.version));
-            trees.insert(package.name.as_str(), self.apt.unpack(package)?);
-        }
-        let kernel_tree = trees
-            .iter()
-            .find(|(name, _)| name.starts_with("linux-image-"))
-            .map(|(_, tree)| tree)
-            .context("no kernel among the packages")?;
+    /// Makes the image without a stamp.
+    fn blank(&self, output: &Path) -> Result<Report> {
+        let trees = self.unpack()?;
         (self.say)("choosing modules");
+        let (kernel_package, kernel_tree) = self.kernel(&trees)?;
         let rules = modules::Rules::parse(self.inputs.module_rules);
-        let modules = modules::choose(kernel_tree, &rules, self.work)?;
-        let programs = self.programs()?;
-        let recipe = self.recipe(&programs, &modules.release);
+        let modules =
+            modules::choose((kernel_package, kernel_tree), &rules, &self.parts, self.work)?;
+        let kernel = kernel_tree.join("boot").join(format!("vmlinuz-{}", modules.release));
+        let kernel = fs::read(&kernel).with_context(|| kernel.display().to_string())?;
+        (self.say)("packing the initramfs");
+        let base = self.base(&modules)?;
+        let line = loader::command_line(self.inputs.append)?;
+        let loaders = Loaders::from(&trees)?;
+        let recipe = self.recipe(&base, &modules.release, &line, &[&kernel, &loaders.digest()]);
+
         let disk = self.work.join("disk");
         for folder in ["boot/grub", "isolinux", "licenses"] {
             fs::create_dir_all(disk.join(folder))?;
         }
-        (self.say)("packing the initramfs");
-        let mut base = initramfs::modules(&modules)?;
-        let modules_size = base.len() as u64;
-        let image_toml = recipe.to_toml()?;
-        let packed = self.programs_archive(&recipe, &programs, &modules, &image_toml)?;
-        let programs_size = packed.len() as u64;
-        base.extend(packed);
-        fs::write(disk.join("boot/base.img"), &base)?;
-        let kernel = kernel_tree.join("boot").join(format!("vmlinuz-{}", modules.release));
-        fs::copy(&kernel, disk.join("boot/kernel"))
-            .with_context(|| kernel.display().to_string())?;
-        fs::write(disk.join("image.toml"), &image_toml)?;
-        self.licences(&disk, &trees)?;
-
-        let date = volume_date(&recipe.recipe, &self.inputs.stamp);
+        let about = initramfs::about(&recipe.to_toml()?, &base.manifest);
+        let mut initramfs = [&base.modules[..], &base.programs, &about].concat();
+        // The kernel looks for the next archive, the site's, at a multiple of four.
+        initramfs.resize(initramfs.len().next_multiple_of(4), 0);
+        let date = volume_date(&recipe.recipe, &Stamp::default());
         let uuid = iso9660::uuid_of(&date).context("volume date")?;
-        fs::write(disk.join("boot/site.img"), self.inputs.stamp.archive(&uuid)?)?;
-        self.loaders(&disk, &trees, &uuid)?;
+        let efi = loaders.write(&disk, &line, &uuid)?;
+        let site = Stamp::default().archive(&uuid)?;
+        fs::write(disk.join("boot/kernel"), &kernel)?;
+        fs::write(disk.join("boot/base.img"), &initramfs)?;
+        fs::write(disk.join("boot/site.img"), &site)?;
+        fs::write(disk.join("image.toml"), recipe.to_toml()?)?;
+        self.licences(&disk, &trees)?;
         (self.say)("writing the image");
-        self.xorriso(&disk, &trees, &date, output)?;
-        let size = |name: &str| fs::metadata(disk.join(name)).map(|m| m.len());
+        let sector = tree(&trees, "isolinux")?.join("usr/lib/ISOLINUX/isohdpfx.bin");
+        xorriso::write(&disk, &sector, &date, output)?;
         let sizes = vec![
-            ("kernel".into(), size("boot/kernel")?),
-            ("modules".into(), modules_size),
-            ("programs".into(), programs_size),
-            ("site".into(), size("boot/site.img")?),
-            ("EFI loaders".into(), size("boot/efi.img")?),
+            ("kernel".into(), kernel.len() as u64),
+            ("modules".into(), base.modules.len() as u64),
+            ("programs".into(), base.programs.len() as u64),
+            ("site".into(), site.len() as u64),
+            ("EFI loaders".into(), efi),
             ("image".into(), fs::metadata(output)?.len()),
         ];
         Ok(Report { sizes, unused_rules: modules.unused })
     }
 
-    fn programs(&self) -> Result<Programs> {
+    fn unpack(&self) -> Result<Trees<'_>> {
+        let mut trees = Trees::new();
+        for package in &self.inputs.packages {
+            (self.say)(&format!("unpacking {} {}", package.name, package.version));
+            trees.insert(package.name.as_str(), self.apt.unpack(package)?);
+        }
+        Ok(trees)
+    }
+
+    fn kernel<'t>(&self, trees: &'t Trees<'_>) -> Result<(&Package, &'t Path)> {
+        let kernel = |package: &&Package| package.name.starts_with("linux-image-");
+        let package = self.inputs.packages.iter().find(kernel);
+        let package = package.context("no kernel among the packages")?;
+        Ok((package, tree(trees, &package.name)?))
+    }
+
+    fn base(&self, modules: &Modules) -> Result<Base> {
         let read = |name| initramfs::program(self.inputs.guest, name);
         let mut applets = self.inputs.applets.clone();
         applets.sort();
         applets.dedup();
         ensure!(applets.iter().any(|name| name == "sh"), "the toolkit has no shell");
-        Ok(Programs {
-            init: read("init")?,
-            agent: read("agent")?,
-            toolkit: read("toolkit")?,
-            applets,
-        })
+        let (init, agent, toolkit) = (read("init")?, read("agent")?, read("toolkit")?);
+        let named = [("init", &init), ("agent", &agent), ("toolkit", &toolkit)];
+        let digests = named.map(|(name, content)| (name.to_owned(), sha256(content))).into();
+        let programs = Programs { init, agent, toolkit, applets };
+        let (programs, manifest) = initramfs::programs(&programs, modules, &self.parts)?;
+        Ok(Base { modules: initramfs::modules(modules)?, programs, manifest, digests })
     }
 
-    fn recipe(&self, programs: &Programs, kernel: &str) -> Recipe {
-        let named =
-            [("init", &programs.init), ("agent", &programs.agent), ("toolkit", &programs.toolkit)];
-        let programs: BTreeMap<_, _> =
-            named.into_iter().map(|(name, content)| (name.to_owned(), sha256(content))).collect();
+    /// Says what the image is made of, with a digest over all of that.
+    fn recipe(&self, base: &Base, kernel: &str, line: &str, rest: &[&[u8]]) -> Recipe {
         let mut packages = self.inputs.packages.clone();
         packages.sort();
-        let command_line =
-            format!("{} {}", loader::COMMAND_LINE, self.inputs.append).trim_end().to_owned();
-        let everything = format!(
-            "{}\n{kernel}\n{command_line}\n{programs:?}\n{packages:?}\n{}\n{:?}",
-            self.inputs.version, self.inputs.module_rules, self.inputs.applets
-        );
+        let mut everything = format!("{}\n{line}\n{packages:?}\n", self.inputs.version);
+        for part in [&[&base.modules[..], &base.programs], rest].concat() {
+            everything += &sha256(part);
+        }
         Recipe {
             version: self.inputs.version.to_owned(),
             recipe: sha256(everything.as_bytes()),
             kernel: kernel.to_owned(),
-            command_line,
-            programs,
+            command_line: line.to_owned(),
+            programs: base.digests.clone(),
             packages,
         }
-    }
-
-    /// Compressing takes longest: kept by the recipe's digest.
-    fn programs_archive(
-        &self,
-        recipe: &Recipe,
-        programs: &Programs,
-        modules: &modules::Modules,
-        image_toml: &str,
-    ) -> Result<Vec<u8>> {
-        let parts = self.cache.join("parts");
-        fs::create_dir_all(&parts)?;
-        let kept = parts.join(&recipe.recipe);
-        if let Ok(packed) = fs::read(&kept) {
-            return Ok(packed);
-        }
-        let packed = initramfs::programs(programs, modules, image_toml)?;
-        let partial = self.work.join("programs");
-        fs::write(&partial, &packed)?;
-        fs::rename(&partial, &kept)?;
-        Ok(packed)
-    }
-
-    fn loaders(&self, disk: &Path, trees: &BTreeMap<&str, PathBuf>, uuid: &str) -> Result<()> {
-        let from = |package: &str, path: &str| {
-            let tree = trees.get(package).with_context(|| format!("no package {package}"))?;
-            let path = tree.join(path);
-            fs::read(&path).with_context(|| path.display().to_string())
-        };
-        let isolinux = disk.join("isolinux");
-        fs::write(
-            isolinux.join("isolinux.bin"),
-            from("isolinux", "usr/lib/ISOLINUX/isolinux.bin")?,
-        )?;
-        let library = from("syslinux-common", "usr/lib/syslinux/modules/bios/ldlinux.c32")?;
-        fs::write(isolinux.join("ldlinux.c32"), library)?;
-        fs::write(isolinux.join("isolinux.cfg"), loader::isolinux(self.inputs.append))?;
-        let config = loader::grub(self.inputs.append, uuid);
-        fs::write(disk.join("boot/grub/grub.cfg"), &config)?;
-        let efi = efi::image(&efi::Loaders {
-            shim: &from("shim-signed", "usr/lib/shim/shimx64.efi.signed")?,
-            grub: &from(
-                "grub-efi-amd64-signed",
-                "usr/lib/grub/x86_64-efi-signed/gcdx64.efi.signed",
-            )?,
-            config: config.as_bytes(),
-        })?;
-        Ok(fs::write(disk.join("boot/efi.img"), efi)?)
     }
 
     /// What the image redistributes: each package's licences, and where its source is.
@@ -228,62 +204,72 @@ impl Build<'_> {
         }
         Ok(fs::write(disk.join("licenses/index.txt"), index)?)
     }
+}
 
-    fn xorriso(
-        &self,
-        disk: &Path,
-        trees: &BTreeMap<&str, PathBuf>,
-        date: &[u8; 16],
-        output: &Path,
-    ) -> Result<()> {
-        let date = String::from_utf8_lossy(date).into_owned();
-        let mbr = trees
-            .get("isolinux")
-            .context("no package isolinux")?
-            .join("usr/lib/ISOLINUX/isohdpfx.bin");
-        let partial = output.with_extension("iso.partial");
-        let _ = fs::remove_file(&partial);
-        let made = run(Command::new("xorriso")
-            // A fixed moment: every date that the image holds is the same in each build.
-            .env("SOURCE_DATE_EPOCH", "946684800")
-            .args([
-                "-no_rc",
-                "-as",
-                "mkisofs",
-                "-quiet",
-                "-V",
-                "XENOBOOT",
-                "-r",
-                "-iso-level",
-                "3",
-                "-o",
-            ])
-            .arg(&partial)
-            .arg("-isohybrid-mbr")
-            .arg(mbr)
-            .args(["-c", "isolinux/boot.cat", "-b", "isolinux/isolinux.bin"])
-            .args(["-no-emul-boot", "-boot-load-size", "4", "-boot-info-table"])
-            .args([
-                "-eltorito-alt-boot",
-                "-e",
-                "boot/efi.img",
-                "-no-emul-boot",
-                "-isohybrid-gpt-basdat",
-            ])
-            .arg(format!("--modification-date={date}"))
-            .args([
-                "--gpt_disk_guid",
-                "modification-date",
-                "--set_all_file_dates",
-                "2000010100000000",
-            ])
-            .arg(disk));
-        if made.is_err() {
-            let _ = fs::remove_file(&partial);
+/// The base initramfs, but for what tells about it.
+struct Base {
+    modules: Vec<u8>,
+    programs: Vec<u8>,
+    manifest: String,
+    /// SHA-256 of each program.
+    digests: BTreeMap<String, String>,
+}
+
+/// The boot loaders' files.
+struct Loaders {
+    /// Name in the folder `isolinux`, and content.
+    isolinux: Vec<(&'static str, Vec<u8>)>,
+    shim: Vec<u8>,
+    grub: Vec<u8>,
+}
+
+impl Loaders {
+    fn from(trees: &Trees) -> Result<Self> {
+        let from = |package: &str, path: &str| {
+            let path = tree(trees, package)?.join(path);
+            fs::read(&path).with_context(|| path.display().to_string())
+        };
+        let mut isolinux =
+            vec![("isolinux.bin", from("isolinux", "usr/lib/ISOLINUX/isolinux.bin")?)];
+        // reboot.c32 and what it needs are for when nothing can be loaded.
+        for name in ["ldlinux.c32", "libcom32.c32", "reboot.c32"] {
+            let path = format!("usr/lib/syslinux/modules/bios/{name}");
+            isolinux.push((name, from("syslinux-common", &path)?));
         }
-        made?;
-        fs::rename(&partial, output).with_context(|| output.display().to_string())
+        let grub = "usr/lib/grub/x86_64-efi-signed/gcdx64.efi.signed";
+        Ok(Self {
+            isolinux,
+            shim: from("shim-signed", "usr/lib/shim/shimx64.efi.signed")?,
+            grub: from("grub-efi-amd64-signed", grub)?,
+        })
     }
+
+    /// Over the configurations; the files themselves are the packages'.
+    fn digest(&self) -> Vec<u8> {
+        [loader::isolinux(""), loader::grub("", "")].concat().into_bytes()
+    }
+
+    /// Puts them in their places and returns the size of the EFI partition in bytes.
+    fn write(&self, disk: &Path, line: &str, uuid: &str) -> Result<u64> {
+        for (name, content) in &self.isolinux {
+            fs::write(disk.join("isolinux").join(name), content)?;
+        }
+        fs::write(disk.join("isolinux/isolinux.cfg"), loader::isolinux(line))?;
+        let config = loader::grub(line, uuid);
+        fs::write(disk.join("boot/grub/grub.cfg"), &config)?;
+        let efi = efi::image(&efi::Loaders {
+            shim: &self.shim,
+            grub: &self.grub,
+            config: config.as_bytes(),
+        })?;
+        fs::write(disk.join("boot/efi.img"), &efi)?;
+        Ok(efi.len() as u64)
+    }
+}
+
+fn tree<'t>(trees: &'t Trees, package: &str) -> Result<&'t Path> {
+    let found = trees.get(package).map(PathBuf::as_path);
+    found.with_context(|| format!("no package {package} among those to build from"))
 }
 
 /// Sixteen digits of a date that stand for the image's content: the volume's identifier. Every pair of
@@ -308,7 +294,7 @@ pub(crate) fn volume_date(recipe: &str, stamp: &Stamp) -> [u8; 16] {
 }
 
 /// A fresh folder for intermediate files.
-fn tempfile_in(cache: &Path) -> Result<PathBuf> {
+fn work_folder(cache: &Path) -> Result<PathBuf> {
     let folder = cache.join(format!("work-{}", std::process::id()));
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;

@@ -1,12 +1,13 @@
 //! The base initramfs: what every machine gets, whatever its site.
 //!
-//! Two archives one after the other. The first is not compressed: it holds the modules, which are
-//! compressed already and which the kernel unpacks when it loads them. The second, with programs and
-//! indexes, is compressed with zstd.
+//! Several archives one after the other. The first is not compressed: it holds the modules, which are
+//! compressed already and which the kernel unpacks when it loads them. Then the toolkit, by far the
+//! largest program, and the other programs and the indexes: each compressed with zstd, each by itself, so
+//! that a change to one leaves the other as it was kept. Last what tells about all these.
 
-use crate::{cpio::Archive, modules::Modules, tools::sha256};
+use crate::{cpio::Archive, modules::Modules, parts::Parts, tools::sha256};
 use anyhow::{Context, Result};
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fmt::Write, fs, path::Path, thread};
 
 /// zstd's level: the image is made once and read by many over slow virtual media.
 const LEVEL: i32 = 19;
@@ -20,79 +21,121 @@ pub(crate) struct Programs {
     pub(crate) applets: Vec<String>,
 }
 
-/// The archive of modules.
-pub(crate) fn modules(modules: &Modules) -> Result<Vec<u8>> {
-    let root = format!("usr/lib/modules/{}", modules.release);
-    let mut archive = Archive::new();
-    let mut made = BTreeSet::new();
-    for (path, file) in &modules.files {
-        let path = format!("{root}/{path}");
-        folders(&mut archive, &mut made, &path);
-        let content = fs::read(file).with_context(|| file.display().to_string())?;
-        archive.file(&path, 0o644, &content);
-    }
-    Ok(archive.finish())
-}
-
-/// The archive of programs, indexes and settings, compressed.
-pub(crate) fn programs(
-    programs: &Programs,
-    modules: &Modules,
-    image_toml: &str,
-) -> Result<Vec<u8>> {
-    let mut archive = Archive::new();
-    let mut made = BTreeSet::new();
-    for folder in
-        ["dev", "proc", "sys", "run", "tmp", "mnt", "root", "etc", "usr", "usr/bin", "usr/lib"]
-    {
-        folders(&mut archive, &mut made, &format!("{folder}/"));
-    }
-    // The kernel opens /dev/console for init before anything is mounted.
-    archive.device("dev/console", 0o600, 5, 1);
-    archive.device("dev/null", 0o666, 1, 3);
-    for (link, target) in
-        [("bin", "usr/bin"), ("sbin", "usr/bin"), ("lib", "usr/lib"), ("usr/sbin", "bin")]
-    {
-        archive.symlink(link, target);
-    }
-    let essential = [
-        ("init", &programs.init),
-        ("usr/lib/xenoboot/agent", &programs.agent),
-        ("usr/lib/xenoboot/toolkit", &programs.toolkit),
-    ];
-    let mut manifest = String::new();
-    for (path, content) in essential {
-        folders(&mut archive, &mut made, path);
-        archive.file(path, 0o755, content);
-        manifest += &format!("{} {} /{path}\n", sha256(content), content.len());
-    }
-    for applet in &programs.applets {
-        archive.symlink(&format!("usr/bin/{applet}"), "../lib/xenoboot/toolkit");
-    }
-    for (name, content) in &modules.indexes {
-        let path = format!("usr/lib/modules/{}/{name}", modules.release);
-        folders(&mut archive, &mut made, &path);
-        archive.file(&path, 0o644, content);
-        manifest += &format!("{} {} /{path}\n", sha256(content), content.len());
-    }
-    folders(&mut archive, &mut made, "etc/xenoboot/site/");
-    archive.file("etc/xenoboot/image.toml", 0o644, image_toml.as_bytes());
-    archive.file("etc/xenoboot/manifest", 0o644, manifest.as_bytes());
-    zstd::bulk::compress(&archive.finish(), LEVEL).context("compressing the initramfs")
-}
-
-/// Adds the folders above `path` that are not there yet.
-fn folders(archive: &mut Archive, made: &mut BTreeSet<String>, path: &str) {
-    for (at, _) in path.match_indices('/') {
-        let folder = path.get(..at).unwrap_or_default();
-        if made.insert(folder.to_owned()) {
-            archive.folder(folder, if folder == "tmp" { 0o1777 } else { 0o755 });
-        }
-    }
-}
-
 /// Reads a program.
 pub(crate) fn program(folder: &Path, name: &str) -> Result<Vec<u8>> {
     let path = folder.join(name);
     fs::read(&path).with_context(|| format!("the static program {}", path.display()))
+}
+
+/// The archive of modules.
+pub(crate) fn modules(modules: &Modules) -> Result<Vec<u8>> {
+    let root = format!("usr/lib/modules/{}", modules.release);
+    let mut tree = Tree::default();
+    for (path, file) in &modules.files {
+        let content = fs::read(file).with_context(|| file.display().to_string())?;
+        tree.file(&format!("{root}/{path}"), 0o644, &content);
+    }
+    Ok(tree.archive.finish())
+}
+
+/// The archives of programs and indexes, compressed; and the manifest of what is in them, by which init
+/// sees that all of it arrived.
+pub(crate) fn programs(
+    programs: &Programs,
+    modules: &Modules,
+    parts: &Parts,
+) -> Result<(Vec<u8>, String)> {
+    let mut toolkit = Tree::default();
+    toolkit.essential("usr/lib/xenoboot/toolkit", 0o755, &programs.toolkit);
+    let mut rest = layout();
+    rest.essential("init", 0o755, &programs.init);
+    rest.essential("usr/lib/xenoboot/agent", 0o755, &programs.agent);
+    for applet in &programs.applets {
+        rest.archive.symlink(&format!("usr/bin/{applet}"), "../lib/xenoboot/toolkit");
+    }
+    for (name, content) in &modules.indexes {
+        let path = format!("usr/lib/modules/{}/{name}", modules.release);
+        rest.essential(&path, 0o644, content);
+    }
+    let manifest = toolkit.manifest + &rest.manifest;
+    let (toolkit, rest) = (toolkit.archive.finish(), rest.archive.finish());
+    let (rest, toolkit) = thread::scope(|scope| {
+        let other = scope.spawn(|| compressed(&toolkit, parts));
+        (compressed(&rest, parts), other.join())
+    });
+    let rest = rest?;
+    let toolkit = toolkit.map_err(|_| anyhow::anyhow!("the compressing thread ended early"))??;
+    Ok(([rest, toolkit].concat(), manifest))
+}
+
+/// The archive of what the image says of itself.
+pub(crate) fn about(image_toml: &str, manifest: &str) -> Vec<u8> {
+    let mut tree = Tree::default();
+    tree.file("etc/xenoboot/image.toml", 0o644, image_toml.as_bytes());
+    tree.file("etc/xenoboot/manifest", 0o644, manifest.as_bytes());
+    tree.folders("etc/xenoboot/site/");
+    tree.archive.finish()
+}
+
+/// Folders, links and devices.
+fn layout() -> Tree {
+    let mut tree = Tree::default();
+    for folder in
+        ["dev", "proc", "sys", "run", "tmp", "mnt", "root", "etc", "usr", "usr/bin", "usr/lib"]
+    {
+        tree.folders(&format!("{folder}/"));
+    }
+    // The kernel opens /dev/console for init before anything is mounted.
+    tree.archive.device("dev/console", 0o600, 5, 1);
+    tree.archive.device("dev/null", 0o666, 1, 3);
+    for (link, target) in
+        [("bin", "usr/bin"), ("sbin", "usr/bin"), ("lib", "usr/lib"), ("usr/sbin", "bin")]
+    {
+        tree.archive.symlink(link, target);
+    }
+    tree
+}
+
+/// Compressing takes longest of all that a build does.
+fn compressed(archive: &[u8], parts: &Parts) -> Result<Vec<u8>> {
+    let library = zstd::zstd_safe::version_number().to_string();
+    parts.get(&["zstd", &library, &LEVEL.to_string(), &sha256(archive)], || {
+        let mut packed =
+            zstd::bulk::compress(archive, LEVEL).context("compressing the initramfs")?;
+        // The kernel looks for what follows at multiples of four.
+        packed.resize(packed.len().next_multiple_of(4), 0);
+        Ok(packed)
+    })
+}
+
+/// An archive that makes the folders above its files.
+#[derive(Default)]
+struct Tree {
+    archive: Archive,
+    made: BTreeSet<String>,
+    manifest: String,
+}
+
+impl Tree {
+    fn file(&mut self, path: &str, mode: u32, content: &[u8]) {
+        self.folders(path);
+        self.archive.file(path, mode, content);
+    }
+
+    /// A file that stands in the manifest.
+    fn essential(&mut self, path: &str, mode: u32, content: &[u8]) {
+        self.file(path, mode, content);
+        // Writing to a string does not fail.
+        let _ = writeln!(self.manifest, "{} {} /{path}", sha256(content), content.len());
+    }
+
+    /// Adds the folders above `path` that are not there yet.
+    fn folders(&mut self, path: &str) {
+        for (at, _) in path.match_indices('/') {
+            let folder = path.get(..at).unwrap_or_default();
+            if self.made.insert(folder.to_owned()) {
+                self.archive.folder(folder, if folder == "tmp" { 0o1777 } else { 0o755 });
+            }
+        }
+    }
 }

@@ -23,10 +23,12 @@ mod initramfs;
 pub mod iso9660;
 mod loader;
 pub mod modules;
+mod parts;
 pub mod recipe;
 pub mod site;
 pub mod stamp;
 mod tools;
+mod xorriso;
 
 pub use tools::sha256;
 

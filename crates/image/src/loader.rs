@@ -1,5 +1,8 @@
-//! The boot loaders' configurations: ISOLINUX for BIOS, GRUB for UEFI. Both offer the same two entries on
-//! screen and first serial port, and go on by themselves after a second.
+//! The boot loaders' configurations: ISOLINUX for BIOS, GRUB for UEFI. Both show on the screen and on the
+//! first serial port, offer a talkative boot, and go on by themselves after a second. Neither ever waits
+//! for a key: a noisy serial line or a medium that could not be read must not stop a machine.
+
+use anyhow::{Result, ensure};
 
 /// What every boot has on the kernel's command line. The screen comes first so that, where there is a
 /// serial port, it is /dev/console.
@@ -9,37 +12,73 @@ pub(crate) const COMMAND_LINE: &str =
 /// What the entry for looking into trouble adds.
 const DEBUG: &str = "loglevel=7 ignore_loglevel xenoboot.debug";
 
-pub(crate) fn isolinux(append: &str) -> String {
-    let entry = |label: &str, append: &str| {
+/// The whole command line, when `append` holds nothing that a loader would take for more than a word.
+pub(crate) fn command_line(append: &str) -> Result<String> {
+    let harmless = |c: char| c.is_ascii_graphic() && !"\"'\\$;{}#|&<>`".contains(c) || c == ' ';
+    ensure!(
+        append.chars().all(harmless),
+        "the command line {append:?} has a character with which the boot loaders cannot deal"
+    );
+    Ok(format!("{COMMAND_LINE} {append}").trim_end().to_owned())
+}
+
+/// TIMEOUT, in tenths of a second, ends with the first key; TOTALTIMEOUT does not.
+pub(crate) fn isolinux(line: &str) -> String {
+    let entry = |label: &str, line: &str| {
         format!(
-            "LABEL {label}\n  KERNEL /boot/kernel\n  INITRD /boot/base.img,/boot/site.img\n  APPEND {append}\n"
+            "LABEL {label}\n  KERNEL /boot/kernel\n  INITRD /boot/base.img,/boot/site.img\n  APPEND {line}\n"
         )
     };
-    let line = command_line(append);
     format!(
-        "SERIAL 0 115200\nDEFAULT xenoboot\nPROMPT 1\nTIMEOUT 10\nSAY Xenoboot starts in a second. Type debug for a talkative boot.\n{}{}",
-        entry("xenoboot", &line),
+        "SERIAL 0 115200\nDEFAULT xenoboot\nPROMPT 1\nTIMEOUT 10\nTOTALTIMEOUT 300\nONERROR reboot.c32\n\
+         SAY Xenoboot starts in a second. Type debug for a talkative boot.\n{}{}",
+        entry("xenoboot", line),
         entry("debug", &format!("{line} {DEBUG}")),
     )
 }
 
-/// `uuid`: the volume in which the kernel is looked for; no other medium will do.
-pub(crate) fn grub(append: &str, uuid: &str) -> String {
-    let entry = |title: &str, append: &str| {
+/// `uuid`: the volume in which the kernel is looked for; no other medium will do. A script and no menu,
+/// because a menu, once a key was pressed, waits for ever.
+pub(crate) fn grub(line: &str, uuid: &str) -> String {
+    let boot = |line: &str| {
         format!(
-            "menuentry '{title}' {{\n  linux /boot/kernel {append}\n  initrd /boot/base.img /boot/site.img\n}}\n"
+            "  if linux /boot/kernel {line}; then\n    if initrd /boot/base.img /boot/site.img; then\n      boot\n    fi\n  fi\n"
         )
     };
-    let line = command_line(append);
     format!(
         "search --no-floppy --fs-uuid --set=root {uuid}\n\
          if serial --unit=0 --speed=115200; then\n  terminal_input console serial\n  terminal_output console serial\nfi\n\
-         set timeout=1\n{}{}",
-        entry("Xenoboot", &line),
-        entry("Xenoboot, talkative", &format!("{line} {DEBUG}")),
+         echo 'Xenoboot starts in a second. Press Esc for a talkative boot.'\n\
+         if sleep --interruptible 1; then\n{}else\n{}fi\n\
+         echo 'The boot medium could not be read. The machine restarts in 30 s.'\n\
+         sleep 30\nreboot\n",
+        boot(line),
+        boot(&format!("{line} {DEBUG}")),
     )
 }
 
-fn command_line(append: &str) -> String {
-    format!("{COMMAND_LINE} {append}").trim_end().to_owned()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_reach_the_kernel_as_they_are() {
+        let line = command_line("xenoboot.debug usbcore.autosuspend=-1").unwrap();
+        assert!(line.ends_with("loglevel=3 xenoboot.debug usbcore.autosuspend=-1"));
+        assert_eq!(command_line("").unwrap(), COMMAND_LINE);
+        for bad in ["a;b", "a\nLABEL b", "$x", "'", "{", "ä", "a#b", "a\tb"] {
+            assert!(command_line(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn no_loader_waits_for_ever() {
+        let isolinux = isolinux("words");
+        for line in ["TIMEOUT 10\n", "TOTALTIMEOUT 300\n", "ONERROR reboot.c32\n"] {
+            assert!(isolinux.contains(line), "{line}");
+        }
+        let grub = grub("words", "2026-01-01-00-00-00-00");
+        assert!(!grub.contains("menuentry"));
+        assert!(grub.ends_with("sleep 30\nreboot\n"));
+    }
 }

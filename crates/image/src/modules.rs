@@ -1,6 +1,6 @@
 //! Which of the kernel's modules go into the image, and their indexes.
 
-use crate::tools::run;
+use crate::{apt::Package, cpio, parts::Parts, tools::run};
 use anyhow::{Context, Result};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -70,12 +70,17 @@ impl Rules {
     }
 }
 
-/// Chooses from the unpacked kernel package in `tree`, with everything that the chosen depend on; works
-/// in the empty folder `work`.
+/// Chooses from the kernel package unpacked in `tree`, with everything that the chosen depend on; works
+/// in the empty folder `work`, and keeps what depmod says among the `parts`.
 ///
 /// # Errors
 /// When the tree is not a kernel's, or depmod fails.
-pub fn choose(tree: &Path, rules: &Rules, work: &Path) -> Result<Modules> {
+pub(crate) fn choose(
+    (kernel, tree): (&Package, &Path),
+    rules: &Rules,
+    parts: &Parts,
+    work: &Path,
+) -> Result<Modules> {
     let versions = tree.join("usr/lib/modules");
     let release = fs::read_dir(&versions)
         .with_context(|| versions.display().to_string())?
@@ -85,7 +90,8 @@ pub fn choose(tree: &Path, rules: &Rules, work: &Path) -> Result<Modules> {
         .to_string_lossy()
         .into_owned();
     let source = versions.join(&release);
-    let all = dependencies(tree, &release, work)?;
+    let all = parts.get(&["modules.dep", &kernel.sha256], || dependencies(tree, &release, work))?;
+    let all = parse_dependencies(&String::from_utf8(all)?);
     let below = |path: &str| path.strip_prefix("kernel/").map(str::to_owned);
     let paths: BTreeSet<_> = all.keys().filter_map(|path| below(path)).collect();
     let unused = rules.unused(&paths);
@@ -94,34 +100,46 @@ pub fn choose(tree: &Path, rules: &Rules, work: &Path) -> Result<Modules> {
     let mut wanted: Vec<_> =
         paths.iter().filter(|p| rules.take(p)).map(|p| format!("kernel/{p}")).collect();
     while let Some(path) = wanted.pop() {
-        wanted.extend(all.get(&path).into_iter().flatten().cloned());
-        chosen.insert(path);
-        wanted.retain(|path| !chosen.contains(path));
+        if chosen.insert(path.clone()) {
+            wanted.extend(all.get(&path).into_iter().flatten().cloned());
+        }
     }
-    let indexes = indexes(&source, &release, &chosen, work)?;
+    let names: Vec<_> = chosen.iter().map(String::as_str).collect();
+    let kept = parts.get(&["indexes", &kernel.sha256, &names.join("\n")], || {
+        indexes(&source, &release, &chosen, work)
+    })?;
+    let indexes = cpio::entries(&kept)
+        .map(|entry| entry.map(|(name, _, content)| (name.to_owned(), content.to_vec())))
+        .collect::<Option<_>>()
+        .context("the kept indexes are damaged")?;
     let files = chosen.into_iter().map(|path| (path.clone(), source.join(path))).collect();
     Ok(Modules { release, files, indexes, unused })
 }
 
-/// Every module of the kernel with those that it needs, from depmod over the whole tree.
-fn dependencies(tree: &Path, release: &str, work: &Path) -> Result<BTreeMap<String, Vec<String>>> {
+/// `modules.dep` of the whole tree.
+fn dependencies(tree: &Path, release: &str, work: &Path) -> Result<Vec<u8>> {
     let whole = work.join("whole");
     fs::create_dir_all(&whole)?;
     symlink(tree.join("usr/lib"), whole.join("lib"))?;
     run(Command::new("depmod").arg("-b").arg(&whole).arg(release))?;
-    let text = fs::read_to_string(whole.join("lib/modules").join(release).join("modules.dep"))?;
-    let lines = text.lines().filter_map(|line| line.split_once(':'));
-    let split = |list: &str| list.split_whitespace().map(str::to_owned).collect();
-    Ok(lines.map(|(path, needs)| (path.to_owned(), split(needs))).collect())
+    let path = whole.join("lib/modules").join(release).join("modules.dep");
+    fs::read(&path).with_context(|| path.display().to_string())
 }
 
-/// The indexes of a tree that holds only the chosen modules.
+/// Every module with those that it needs.
+fn parse_dependencies(text: &str) -> BTreeMap<String, Vec<String>> {
+    let lines = text.lines().filter_map(|line| line.split_once(':'));
+    let split = |list: &str| list.split_whitespace().map(str::to_owned).collect();
+    lines.map(|(path, needs)| (path.to_owned(), split(needs))).collect()
+}
+
+/// The indexes of a tree that holds only the chosen modules, in an archive.
 fn indexes(
     source: &Path,
     release: &str,
     chosen: &BTreeSet<String>,
     work: &Path,
-) -> Result<BTreeMap<String, Vec<u8>>> {
+) -> Result<Vec<u8>> {
     let pruned = work.join("pruned");
     let folder = pruned.join("lib/modules").join(release);
     for path in chosen {
@@ -135,12 +153,13 @@ fn indexes(
         fs::copy(source.join(name), folder.join(name)).with_context(|| name.to_owned())?;
     }
     run(Command::new("depmod").arg("-b").arg(&pruned).arg(release))?;
-    let read = |name: &&str| {
+    let mut archive = cpio::Archive::new();
+    for name in INDEXES {
         let content =
             fs::read(folder.join(name)).with_context(|| format!("depmod made no {name}"))?;
-        Ok(((*name).to_owned(), content))
-    };
-    INDEXES.iter().map(read).collect()
+        archive.file(name, 0o644, &content);
+    }
+    Ok(archive.finish())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What an image says of itself: `/image.toml` on the medium and `/etc/xenoboot/image.toml` on the machine.
 
 use crate::apt::Package;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow, ensure};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::Path};
 
@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, path::Path};
 pub struct Recipe {
     /// The release of Xenoboot, `MAJOR.MINOR.PATCH`.
     pub version: String,
-    /// SHA-256 over all that went into the image but its stamp, hexadecimal.
+    /// SHA-256 over all that the image is made of but its stamp, hexadecimal.
     pub recipe: String,
     /// The kernel's release, as in `uname -r`.
     pub kernel: String,
@@ -30,7 +30,8 @@ impl Recipe {
     /// # Errors
     /// When it is not one.
     pub fn parse(text: &str) -> Result<Self> {
-        toml::from_str(text).context("image.toml")
+        // What the parser quotes of the text may be anybody's: it does not go to a terminal.
+        toml::from_str(text).map_err(|e| anyhow!("image.toml: {}", e.message().escape_debug()))
     }
 
     /// Writes `image.toml`.
@@ -58,7 +59,15 @@ impl Lock {
     /// When it cannot be read or is not one.
     pub fn load(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-        toml::from_str(&text).with_context(|| path.display().to_string())
+        let lock: Self = toml::from_str(&text).with_context(|| path.display().to_string())?;
+        let bad = lock.packages.iter().find(|package| !package.is_sound());
+        ensure!(
+            bad.is_none(),
+            "{}: not a package: {:?}",
+            path.display(),
+            bad.map_or("", |package| &package.name)
+        );
+        Ok(lock)
     }
 
     /// Writes a lock file.

@@ -16,6 +16,9 @@ use std::{
 /// Largest `image.toml` that is read, bytes.
 const MAX_RECIPE: u32 = 1 << 20;
 
+/// The files that name the volume, and the largest of each that is read, bytes.
+const NAMING: [(&str, u32); 2] = [("boot/grub/grub.cfg", 64 << 10), ("boot/efi.img", 64 << 20)];
+
 /// Parts that `inspect` names, with their paths in the image.
 const PARTS: [(&str, &str); 4] = [
     ("kernel", "boot/kernel"),
@@ -73,9 +76,9 @@ pub fn stamp(base: &Path, stamp: &Stamp, output: &Path) -> Result<String> {
         site.size
     );
     changes.push((site.offset, stamp.archive(&uuid)?));
-    for path in ["boot/grub/grub.cfg", "boot/efi.img"] {
+    for (path, limit) in NAMING {
         let extent = iso.find(path)?;
-        let content = iso.extent(extent)?;
+        let content = iso.read(path, limit)?;
         changes.push((
             place(&content, &contents.uuid, extent).with_context(|| path.to_owned())?,
             uuid.clone().into(),

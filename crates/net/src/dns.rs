@@ -2,6 +2,7 @@
 //! candidate. The pin decides in the end who is right, so a server that lies or is silent can only
 //! waste a little time.
 
+use futures_util::future::{Either, select};
 use hickory_proto::{
     op::{Message, MessageType, OpCode, Query, ResponseCode},
     rr::{Name, RData, RecordType},
@@ -9,6 +10,7 @@ use hickory_proto::{
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    pin::pin,
     str::FromStr,
     time::Duration,
 };
@@ -30,6 +32,9 @@ const MAX_UDP: usize = 4096;
 /// Most addresses that are taken from one answer.
 const MAX_ADDRESSES: usize = 8;
 
+/// How long one family's addresses wait for the other's.
+const MOMENT: Duration = Duration::from_millis(50);
+
 /// Longest chain of aliases that is followed within an answer.
 const MAX_ALIASES: usize = 8;
 
@@ -50,22 +55,40 @@ pub(crate) enum Error {
     BadName,
 }
 
-/// Asks one server over one link for all addresses of a name.
+/// Asks one server over one link for all addresses of a name. Once there are some of one family, the
+/// other's get a moment more and no longer (RFC 8305, section 3): some firewalls drop all questions for
+/// IPv6 addresses.
 pub(crate) async fn ask(server: IpAddr, link: &str, name: &str) -> Result<Vec<IpAddr>, Error> {
     // With its last dot: no search list applies.
-    let name =
-        Name::from_str(&format!("{}.", name.trim_end_matches('.'))).map_err(|_| Error::BadName)?;
-    let (v6, v4) = tokio::join!(
-        one(server, link, &name, RecordType::AAAA),
-        one(server, link, &name, RecordType::A)
-    );
-    match (v6, v4) {
-        (Ok(v6), Ok(v4)) if v6.is_empty() && v4.is_empty() => Err(Error::NoAddress(server)),
-        (Ok(v6), Ok(v4)) => Ok(v6.into_iter().chain(v4).collect()),
-        (Ok(some), Err(_)) | (Err(_), Ok(some)) if !some.is_empty() => Ok(some),
-        (_, Err(error)) | (Err(error), _) => Err(error),
+    let name = Name::from_str(&format!("{}.", name.trim_end_matches('.')));
+    let name = name.map_err(|_| Error::BadName)?;
+    let v6 = one(server, link, &name, RecordType::AAAA);
+    let v4 = one(server, link, &name, RecordType::A);
+    match select(pin!(v6), pin!(v4)).await {
+        Either::Left((first, other)) => both(server, first, other).await,
+        Either::Right((first, other)) => both(server, first, other).await,
     }
 }
+
+/// The addresses of one family with those of the other.
+async fn both(server: IpAddr, first: Answer, other: impl Future<Output = Answer>) -> Answer {
+    let mut all = match first {
+        Ok(all) if !all.is_empty() => {
+            let other = timeout(MOMENT, other).await;
+            all.into_iter().chain(other.ok().and_then(Result::ok).unwrap_or_default()).collect()
+        }
+        Ok(_) => other.await?,
+        Err(error) => match other.await {
+            Ok(all) if !all.is_empty() => all,
+            _ => return Err(error),
+        },
+    };
+    // IPv6 first, whichever came first.
+    all.sort_by_key(IpAddr::is_ipv4);
+    if all.is_empty() { Err(Error::NoAddress(server)) } else { Ok(all) }
+}
+
+type Answer = Result<Vec<IpAddr>, Error>;
 
 async fn one(
     server: IpAddr,

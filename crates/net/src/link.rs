@@ -52,6 +52,10 @@ impl Link {
         let name = &self.card.name;
         // Answers may come in over another link than the best route's: each card stands for itself.
         sysctl::link("ipv4", name, "rp_filter", "2");
+        // Two cards in one network: neither shall answer for the other's address (arp(7)), or what is sent
+        // to one would come in at the other.
+        sysctl::link("ipv4", name, "arp_ignore", "1");
+        sysctl::link("ipv4", name, "arp_announce", "2");
         let auto = self.config.ipv6 == Ipv6::Auto;
         sysctl::link(
             "ipv6",
@@ -178,20 +182,23 @@ impl Link {
         });
     }
 
+    /// Sets what a lease gives. Without the address it is worth nothing; of the rest each is worth having
+    /// without the others, since one wrong option of a server must not cost the machine its network.
     async fn take(&self, lease: &dhcp4::Lease) -> Result<(), rtnetlink::Error> {
-        let (handle, index) = (&self.shared.handle, self.card.index);
-        if let Some(mtu) = lease.mtu.filter(|_| self.config.mtu.is_none()) {
-            netlink::set_mtu(handle, index, mtu).await?;
-        }
+        let (handle, index, name) = (&self.shared.handle, self.card.index, &self.card.name);
         netlink::add_address(handle, index, lease.address.into(), lease.prefix).await?;
-        for (network, prefix, router) in &lease.routes {
-            let router = Some(IpAddr::V4(*router)).filter(|router| !router.is_unspecified());
-            netlink::add_route(handle, index, ((*network).into(), *prefix), router, metric(index))
-                .await?;
+        let default = lease.gateway.map(|router| (Ipv4Addr::UNSPECIFIED, 0, router));
+        for (network, prefix, router) in default.iter().chain(&lease.routes) {
+            let via = Some(IpAddr::V4(*router)).filter(|router| !router.is_unspecified());
+            let to = ((*network).into(), *prefix);
+            if let Err(error) = netlink::add_route(handle, index, to, via, metric(index)).await {
+                log::warn!("{name}: the route to {network}/{prefix} by {router}: {error}");
+            }
         }
-        if let Some(router) = lease.gateway {
-            let all = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
-            netlink::add_route(handle, index, all, Some(router.into()), metric(index)).await?;
+        if let Some(mtu) = lease.mtu.filter(|_| self.config.mtu.is_none())
+            && let Err(error) = netlink::set_mtu(handle, index, mtu).await
+        {
+            log::warn!("{name}: an MTU of {mtu}: {error}");
         }
         Ok(())
     }

@@ -243,9 +243,11 @@ impl Manager {
         let vlan = self.vlans.get(&card.name).cloned();
         let wanted: Vec<_> = match &vlan {
             Some(config) => vec![config.clone()],
-            None if card.physical => self.wanted(card),
-            None => return,
+            None => self.wanted(card),
         };
+        if wanted.is_empty() && !card.physical {
+            return;
+        }
         let mut served = None;
         for config in wanted {
             match config.vlan.filter(|_| vlan.is_none()) {
@@ -259,14 +261,10 @@ impl Manager {
     /// What the configuration wants of a card.
     fn wanted(&self, card: &Card) -> Vec<LinkConfig> {
         let links = &self.shared.config.links;
-        if links.is_empty() {
+        if links.is_empty() && card.physical {
             return vec![LinkConfig::default()];
         }
-        links
-            .iter()
-            .filter(|link| link.select.fits(&card.name, card.mac, &card.driver))
-            .cloned()
-            .collect()
+        links.iter().filter(|link| card.selected(&link.select)).cloned().collect()
     }
 
     fn begin(&self, card: &Card, config: LinkConfig) -> Served {
@@ -336,22 +334,23 @@ impl Manager {
 
     /// Entries of the configuration that fit no card. No other card is used in their place.
     fn missing(&self, cards: &[Card]) -> Vec<String> {
-        let there = |link: &&LinkConfig| {
-            cards.iter().any(|c| c.physical && link.select.fits(&c.name, c.mac, &c.driver))
-        };
+        let there = |link: &&LinkConfig| cards.iter().any(|card| card.selected(&link.select));
         let links = self.shared.config.links.iter();
         links.filter(|link| !there(link)).map(|link| link.select.to_string()).collect()
     }
 
     /// The site's name servers first, then the preferred link's, then the others'.
-    fn name_servers(&self, status: &Status) -> Vec<IpAddr> {
+    fn name_servers(&self, status: &Status) -> Vec<String> {
         let preferred = *lock(&self.shared.preferred);
         let mut links: Vec<_> = status.links.iter().collect();
         links.sort_by_key(|link| preferred != Some(link.index));
-        let mut servers = self.shared.config.dns.clone();
-        servers.extend(links.iter().flat_map(|link| link.dns.iter().copied()));
+        let mut servers: Vec<_> = self.shared.config.dns.iter().map(IpAddr::to_string).collect();
+        let of = |link: &&LinkStatus| -> Vec<_> {
+            link.dns.iter().map(|server| resolv::server(*server, &link.name)).collect()
+        };
+        servers.extend(links.iter().flat_map(of));
         let mut seen = BTreeSet::new();
-        servers.retain(|server| seen.insert(*server));
+        servers.retain(|server| seen.insert(server.clone()));
         servers
     }
 }

@@ -1,6 +1,6 @@
 //! What we ask of the kernel by rtnetlink(7), and what it tells.
 
-use crate::config::Mac;
+use crate::config::{Mac, Select};
 use futures_util::TryStreamExt;
 use netlink_packet_route::{
     AddressFamily,
@@ -66,6 +66,13 @@ impl Card {
         let driver = driver.as_deref().and_then(Path::file_name);
         card.driver = driver.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         (!card.name.is_empty()).then_some(card)
+    }
+
+    /// Whether it is meant. What is made of links shares its card's MAC address, and a pattern may fit
+    /// both names: it is meant only by its very name.
+    pub(crate) fn selected(&self, select: &Select) -> bool {
+        let named = select.name.as_ref() == Some(&self.name);
+        (self.physical || named) && select.fits(&self.name, self.mac, &self.driver)
     }
 }
 

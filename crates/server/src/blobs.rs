@@ -15,12 +15,12 @@ use std::{
     task::{self, Poll, ready},
     time::Duration,
 };
+use tokio::io::BufWriter;
 use tokio::{
     fs::{self, File},
     io::{AsyncRead, AsyncReadExt, AsyncSeekExt, AsyncWriteExt, ReadBuf, SeekFrom, Take},
     time::timeout,
 };
-use tokio::io::BufWriter;
 use xenoboot_wire::Digest;
 
 /// Longest silence in the middle of an upload.
@@ -91,7 +91,10 @@ impl Blobs {
     }
 
     /// Opens a blob for reading; `None` when it is not stored. With its size in bytes.
-    pub(crate) async fn open_blob(&self, digest: &Digest) -> Result<Option<(File, u64)>, BlobError> {
+    pub(crate) async fn open_blob(
+        &self,
+        digest: &Digest,
+    ) -> Result<Option<(File, u64)>, BlobError> {
         let path = self.path(digest);
         let open = async {
             let file = File::open(&path).await?;
@@ -113,7 +116,12 @@ impl Blobs {
     }
 
     /// Stores what `body` brings, at most `most` bytes, durably, if it has that digest.
-    pub(crate) async fn receive<B>(&self, digest: &Digest, most: u64, body: B) -> Result<u64, BlobError>
+    pub(crate) async fn receive<B>(
+        &self,
+        digest: &Digest,
+        most: u64,
+        body: B,
+    ) -> Result<u64, BlobError>
     where
         B: Body<Data = Bytes> + Unpin,
         B::Error: std::fmt::Display,
@@ -243,7 +251,10 @@ mod tests {
 
         let wrong = Digest::of(b"something else");
         let body = || Full::new(Bytes::from(bytes.clone()));
-        assert!(matches!(blobs.receive(&wrong, u64::MAX, body()).await, Err(BlobError::Digest { .. })));
+        assert!(matches!(
+            blobs.receive(&wrong, u64::MAX, body()).await,
+            Err(BlobError::Digest { .. })
+        ));
         assert!(matches!(blobs.receive(&digest, 10, body()).await, Err(BlobError::TooLarge(10))));
         assert!(!blobs.has(&wrong).await.unwrap());
         assert_eq!(std::fs::read_dir(dir.path().join("blobs/half")).unwrap().count(), 0);

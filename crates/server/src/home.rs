@@ -73,7 +73,8 @@ impl Home {
     pub(crate) fn open(dir: &Path) -> Result<Self, HomeError> {
         at(dir, DirBuilder::new().recursive(true).mode(0o700).create(dir))?;
         let path = dir.join("lock");
-        let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let lock =
+            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
         let lock = at(&path, lock)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { dir: dir.to_owned(), _lock: lock }),
@@ -154,7 +155,8 @@ fn read_secret(path: &Path) -> Result<Option<String>, HomeError> {
 fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), HomeError> {
     let half = path.with_extension("new");
     let write = || -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&half)?;
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&half)?;
         // An older file of that name keeps its permissions: they are set before anything secret is in it.
         file.set_permissions(fs::Permissions::from_mode(0o600))?;
         file.write_all(bytes)?;
@@ -189,7 +191,8 @@ mod tests {
 
         let token = home.token().unwrap();
         assert_eq!(token.len(), 64);
-        let operator = OperatorFile { url: "https://[::1]:1".into(), pin: Pin::of_spki(b""), token };
+        let operator =
+            OperatorFile { url: "https://[::1]:1".into(), pin: Pin::of_spki(b""), token };
         home.write_operator(&operator).unwrap();
         assert_eq!(mode(&dir.join("operator.toml")), 0o600);
         assert_eq!(home.token().unwrap(), operator.token);

@@ -89,7 +89,8 @@ impl Drop for Presence {
 impl Hub {
     /// Subscribes to news. Ask the database after that, not before, or news may fall in between.
     pub(crate) fn listen(self: &Arc<Self>, topic: Topic) -> News {
-        let receiver = lock(&self.waiting).entry(topic).or_insert_with(|| watch::channel(()).0).subscribe();
+        let receiver =
+            lock(&self.waiting).entry(topic).or_insert_with(|| watch::channel(()).0).subscribe();
         News { hub: Arc::clone(self), topic, receiver }
     }
 
@@ -116,11 +117,6 @@ impl Hub {
     /// Whether a machine has a connection.
     pub(crate) fn online(&self, key: &MachineKey) -> bool {
         lock(&self.connections).contains_key(key)
-    }
-
-    /// How many machines have a connection.
-    pub(crate) fn connected(&self) -> usize {
-        lock(&self.connections).len()
     }
 
     /// Notes that a machine was heard of, for the database to be told now and then.

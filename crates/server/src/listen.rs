@@ -1,10 +1,6 @@
 //! Connections: TLS, then HTTP/2 or HTTP/1.1, all with limits, because anyone on the Internet may connect.
 
-use crate::{
-    hub::{Hub, Presence},
-    server::Shared,
-    tls,
-};
+use crate::{hub::Presence, server::Shared, tls};
 use axum::{Router, extract::Request};
 use hyper::{body::Incoming, server::conn, service::service_fn};
 use hyper_util::{
@@ -90,8 +86,13 @@ impl Drop for Answering {
 }
 
 /// Accepts connections for ever.
-pub(crate) async fn serve(listener: TcpListener, tls: Arc<ServerConfig>, router: Router, shared: Arc<Shared>) {
-    let (acceptor, sources) = (TlsAcceptor::from(tls), Sources::default());
+pub(crate) async fn serve(
+    listener: TcpListener,
+    tls: Arc<ServerConfig>,
+    router: Router,
+    shared: Arc<Shared>,
+) {
+    let acceptor = TlsAcceptor::from(tls);
     let room = Arc::new(Semaphore::new(most_connections()));
     loop {
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
@@ -104,7 +105,7 @@ pub(crate) async fn serve(listener: TcpListener, tls: Arc<ServerConfig>, router:
                 continue;
             }
         };
-        let Some(source) = sources.enter(address.ip()) else {
+        let Some(source) = shared.sources.enter(address.ip()) else {
             tracing::debug!(%address, "too many connections from there");
             continue;
         };
@@ -218,10 +219,10 @@ async fn idle(activity: &Activity) {
     }
 }
 
-/// Waits until machines' connections have ended, for a while.
-pub(crate) async fn drained(hub: &Hub) {
+/// Waits until all connections have ended, for a while.
+pub(crate) async fn drained(sources: &Sources) {
     let ended = async {
-        while hub.connected() > 0 {
+        while !sources.is_empty() {
             sleep(Duration::from_millis(20)).await;
         }
     };
@@ -231,7 +232,7 @@ pub(crate) async fn drained(hub: &Hub) {
 
 /// Connections by where they come from.
 #[derive(Clone, Default)]
-struct Sources(Arc<Mutex<HashMap<IpAddr, usize>>>);
+pub(crate) struct Sources(Arc<Mutex<HashMap<IpAddr, usize>>>);
 
 /// One connection in the count; dropped when it ends.
 struct Source {
@@ -240,6 +241,10 @@ struct Source {
 }
 
 impl Sources {
+    fn is_empty(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// Counts a connection; `None` when there are too many from there.
     fn enter(&self, address: IpAddr) -> Option<Source> {
         let from = network(address);
@@ -280,7 +285,8 @@ mod tests {
     fn one_network_has_its_share_and_no_more() {
         let sources = Sources::default();
         let ip = |text: &str| text.parse::<IpAddr>().unwrap();
-        let mut held: Vec<_> = (0..MAX_PER_SOURCE).map(|_| sources.enter(ip("2001:db8::1")).unwrap()).collect();
+        let mut held: Vec<_> =
+            (0..MAX_PER_SOURCE).map(|_| sources.enter(ip("2001:db8::1")).unwrap()).collect();
         assert!(sources.enter(ip("2001:db8::ffff:2")).is_none());
         assert!(sources.enter(ip("2001:db8:0:1::1")).is_some());
         held.pop();

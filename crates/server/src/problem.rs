@@ -69,7 +69,9 @@ impl From<StoreError> for Problem {
                 Self { hint, ..Self::missing(error.to_string()) }
             }
             StoreError::NameTaken(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
-            StoreError::Database(_) | StoreError::Corrupt(_) | StoreError::Migrate(_) => Self::internal(&error),
+            StoreError::Database(_) | StoreError::Corrupt(_) | StoreError::Migrate(_) => {
+                Self::internal(&error)
+            }
         }
     }
 }

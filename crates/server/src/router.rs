@@ -15,7 +15,9 @@ use std::sync::Arc;
 
 /// What is not there, for those who may know what is.
 async fn missing() -> AsJson {
-    Problem::missing("there is no such path").hint("the server's version may be another than the command's").into()
+    Problem::missing("there is no such path")
+        .hint("the server's version may be another than the command's")
+        .into()
 }
 
 /// All routes. Bodies have no common limit: each handler reads as much as it can use.

@@ -4,7 +4,7 @@ use crate::{
     blobs::{BlobError, Blobs},
     home::{Home, HomeError, OperatorFile},
     hub::Hub,
-    listen,
+    listen::{self, Sources},
     registrations::Registrations,
     router,
     store::{Store, StoreError},
@@ -68,6 +68,7 @@ pub(crate) struct Shared {
     pub(crate) blobs: Blobs,
     pub(crate) hub: Arc<Hub>,
     pub(crate) registrations: Registrations,
+    pub(crate) sources: Sources,
     tokens: Tokens,
     stopping: watch::Sender<bool>,
 }
@@ -94,7 +95,8 @@ struct Tokens {
 
 impl Tokens {
     fn new(digests: &[Digest]) -> Result<Self, HomeError> {
-        let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).map_err(|_| HomeError::Random)?;
+        let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
+            .map_err(|_| HomeError::Random)?;
         let tags = digests.iter().map(|digest| hmac::sign(&key, digest.as_bytes())).collect();
         Ok(Self { key, tags })
     }
@@ -102,7 +104,8 @@ impl Tokens {
     fn include(&self, token: &str) -> bool {
         let digest = Digest::of(token.as_bytes());
         debug_assert_eq!(digest.as_bytes().len(), SHA256_OUTPUT_LEN);
-        let is = |tag: &&hmac::Tag| hmac::verify(&self.key, digest.as_bytes(), tag.as_ref()).is_ok();
+        let is =
+            |tag: &&hmac::Tag| hmac::verify(&self.key, digest.as_bytes(), tag.as_ref()).is_ok();
         self.tags.iter().filter(is).count() > 0
     }
 }
@@ -148,8 +151,10 @@ impl Server {
         let url = format!("https://{}", reachable(address));
         home.write_operator(&OperatorFile { url, pin, token })?;
         let hub = Arc::new(Hub::default());
-        let (registrations, stopping) = (Registrations::new(), watch::channel(false).0);
-        let shared = Arc::new(Shared { store, blobs, hub, registrations, tokens, stopping });
+        let (registrations, sources) = (Registrations::new(), Sources::default());
+        let stopping = watch::channel(false).0;
+        let shared = Shared { store, blobs, hub, registrations, sources, tokens, stopping };
+        let shared = Arc::new(shared);
         Ok(Self { shared, listener, tls: Arc::new(tls), address, pin, _home: home })
     }
 
@@ -168,7 +173,8 @@ impl Server {
     /// Serves until `stop` is ready; then answers what has been asked, and ends.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let shared = &self.shared;
-        let connections = listen::serve(self.listener, self.tls, router::router(shared), Arc::clone(shared));
+        let connections =
+            listen::serve(self.listener, self.tls, router::router(shared), Arc::clone(shared));
         tokio::select! {
             () = connections => {}
             () = note_seen(shared) => {}
@@ -176,7 +182,7 @@ impl Server {
         }
         tracing::info!("stopping");
         shared.stopping.send_replace(true);
-        listen::drained(&shared.hub).await;
+        listen::drained(&shared.sources).await;
         if let Err(error) = shared.store.note_seen(&shared.hub.take_seen()).await {
             tracing::warn!(%error, "when machines were heard of could not be noted");
         }

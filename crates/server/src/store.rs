@@ -48,7 +48,9 @@ impl StoreError {
     /// What to do about it.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
-            Self::NotFound { near, .. } if !near.is_empty() => Some(format!("did you mean {}?", near.join(" or "))),
+            Self::NotFound { near, .. } if !near.is_empty() => {
+                Some(format!("did you mean {}?", near.join(" or ")))
+            }
             Self::Ambiguous { found, .. } => Some(format!("it could be {}", found.join(" or "))),
             _ => None,
         }
@@ -75,10 +77,12 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(30));
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        let writer =
+            SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
         sqlx::migrate!("./migrations").run(&writer).await?;
         let options = options.create_if_missing(false).pragma("query_only", "ON");
-        let reader = SqlitePoolOptions::new().max_connections(READERS).connect_with(options).await?;
+        let reader =
+            SqlitePoolOptions::new().max_connections(READERS).connect_with(options).await?;
         Ok(Self { reader, writer })
     }
 
@@ -95,7 +99,12 @@ impl Store {
 }
 
 /// Of rows that begin with what was wanted, the only one.
-fn only<T>(what: &'static str, wanted: &str, mut rows: Vec<T>, show: impl Fn(&T) -> String) -> Result<Option<T>> {
+fn only<T>(
+    what: &'static str,
+    wanted: &str,
+    mut rows: Vec<T>,
+    show: impl Fn(&T) -> String,
+) -> Result<Option<T>> {
     match rows.len() {
         0 | 1 => Ok(rows.pop()),
         _ => {
@@ -107,5 +116,6 @@ fn only<T>(what: &'static str, wanted: &str, mut rows: Vec<T>, show: impl Fn(&T)
 
 /// Whether `text` can be the beginning of a hexadecimal identifier; then it has no special characters of LIKE.
 fn is_hex_prefix(text: &str) -> bool {
-    text.len() >= MIN_PREFIX && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    text.len() >= MIN_PREFIX
+        && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }

@@ -5,8 +5,8 @@
 
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PublicKeyData};
 use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName as TlsName, Error, PeerMisbehaved, ServerConfig,
-    SignatureScheme,
+    CertificateError, DigitallySignedStruct, DistinguishedName as TlsName, Error, PeerMisbehaved,
+    ServerConfig, SignatureScheme,
     client::danger::HandshakeSignatureValid,
     crypto::{WebPkiSupportedAlgorithms, ring, verify_tls13_signature_with_raw_key},
     pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, UnixTime},
@@ -24,7 +24,8 @@ pub(crate) const H2: &[u8] = b"h2";
 const HTTP1: &[u8] = b"http/1.1";
 
 /// A SubjectPublicKeyInfo of Ed25519 up to the key itself (RFC 8410, section 4): there is no other encoding.
-const ED25519_SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+const ED25519_SPKI: [u8; 12] =
+    [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
 /// TLS cannot be set up with the server's key.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +44,8 @@ pub(crate) fn server_config(key: &KeyPair) -> Result<(ServerConfig, Pin), SetupE
     params.distinguished_name.push(DnType::CommonName, "xenoboot");
     let certificate = params.self_signed(key)?;
     let private = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let verifier = AnyMachine { algorithms: ring::default_provider().signature_verification_algorithms };
+    let verifier =
+        AnyMachine { algorithms: ring::default_provider().signature_verification_algorithms };
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[&TLS13])?
         .with_client_cert_verifier(Arc::new(verifier))

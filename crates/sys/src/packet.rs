@@ -65,6 +65,28 @@ impl PacketSocket {
     }
 }
 
+/// A non-blocking UDP socket of one link, at a port of any of its addresses. The link comes first: two
+/// links' sockets may then have the same port.
+///
+/// # Errors
+/// Those of socket(2), setsockopt(2) and bind(2).
+pub fn udp_on(link: &str, port: u16) -> io::Result<std::net::UdpSocket> {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt};
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let fd = socket_with(AddressFamily::INET, SocketType::DGRAM, flags, None)?;
+    let size = libc::socklen_t::try_from(link.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let (level, option) = (libc::SOL_SOCKET, libc::SO_BINDTODEVICE);
+    // SAFETY: the name is valid for reads of the length given and outlives the call.
+    let set =
+        unsafe { libc::setsockopt(fd.as_raw_fd(), level, option, link.as_ptr().cast(), size) };
+    if set < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    sockopt::set_socket_broadcast(&fd, true)?;
+    bind(&fd, &std::net::SocketAddr::from((std::net::Ipv4Addr::UNSPECIFIED, port)))?;
+    Ok(fd.into())
+}
+
 fn length() -> libc::socklen_t {
     mem::size_of::<libc::sockaddr_ll>() as libc::socklen_t
 }

@@ -4,6 +4,7 @@ pub(crate) mod blkid;
 pub(crate) mod clear;
 pub(crate) mod dmesg;
 pub(crate) mod free;
+pub(crate) mod grep;
 pub(crate) mod hostname;
 pub(crate) mod insmod;
 pub(crate) mod losetup;

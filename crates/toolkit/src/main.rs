@@ -18,7 +18,9 @@
 mod applet;
 mod applets;
 mod devices;
+mod matcher;
 mod mounts;
+mod posix_regex;
 mod probe;
 mod processes;
 mod shell;

@@ -102,6 +102,7 @@ pub(crate) static TABLE: &[Row] = &[
     own(&applets::clear::APPLET),
     own(&applets::dmesg::APPLET),
     own(&applets::free::APPLET),
+    own(&applets::grep::APPLET),
     own(&applets::hostname::APPLET),
     own(&applets::insmod::APPLET),
     own(&applets::losetup::APPLET),
@@ -119,9 +120,8 @@ pub(crate) static TABLE: &[Row] = &[
     own(&applets::sysctl::APPLET),
     own(&applets::umount::APPLET),
     own(&applets::xb::APPLET),
-    // uutils' findutils, grep and sed.
+    // uutils' findutils and sed.
     uutils("find", find),
-    uutils("grep", |args| uu_grep::uumain(args.into_iter())),
     uutils("sed", |args| sed::sed::uumain(args.into_iter())),
     uutils("xargs", xargs),
     // uutils' coreutils.

@@ -46,7 +46,7 @@ fn steps(text: &str) -> Vec<Step> {
             steps.push(Step { command: command.into(), expected: String::new(), status: 0 });
             continue;
         }
-        let step = steps.last_mut().expect("a command comes first");
+        let step = steps.last_mut().unwrap();
         match line.strip_prefix("? ") {
             Some(status) => step.status = status.trim().parse().unwrap(),
             None => {

@@ -51,9 +51,8 @@ fn import_table(page: &str) -> BTreeMap<String, BTreeSet<String>> {
     let section = section.split("\n## ").next().unwrap_or_default();
     let rows = section.lines().filter(|line| line.starts_with("    "));
     rows.filter_map(|row| {
-        let (name, rest) = row.trim().split_once([' ', '-'])?;
-        let rest = rest.trim_start();
-        let list = rest.strip_prefix("->").or_else(|| rest.strip_prefix('>')).unwrap_or_default();
+        let (name, rest) = row.trim().split_once(' ')?;
+        let list = rest.trim_start().strip_prefix("->").unwrap_or_default();
         // Two spaces end the list: what follows describes the part.
         let list = list.trim_start().split("  ").next().unwrap_or_default();
         Some((name.to_owned(), list.split_whitespace().map(str::to_owned).collect()))

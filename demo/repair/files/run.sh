@@ -14,6 +14,7 @@ fail() {
 
 mkdir -p /mnt
 xb progress 5 "looking at $disk"
+xb settle "$disk" || fail "there is no disk $disk"
 if mount -t ext4 "$disk" /mnt; then
     umount /mnt
     fail "$disk is not broken"

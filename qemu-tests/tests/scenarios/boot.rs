@@ -19,12 +19,12 @@ const HELLO: &str = "echo hello from $(uname -s); echo the year is $(date -u +%Y
 fn cd_by_bios_with_the_clock_in_1980() -> Result<()> {
     Scenario::run("cd-bios", |at| {
         let operator = Operator::start(at)?;
-        let garbage = [garbage_disk(&at.path("a"), 8)?, garbage_disk(&at.path("b"), 8)?];
-        let vm =
-            Vm::new(at, "cd").cd(operator.image()?).nic(Nic::User).clock("1980-01-01T00:00:00");
-        let [a, b] = garbage;
-        let mut vm = vm.disk(a).disk(b).start()?;
-        let fingerprint = operator.approve("cupboard")?;
+        let fingerprint = operator.new_machine("cupboard")?;
+        let image = operator.image_of("cupboard")?;
+        let vm = Vm::new(at, "cd").cd(image).nic(Nic::User).clock("1980-01-01T00:00:00");
+        let [a, b] = ["a", "b"].map(|name| garbage_disk(&at.path(name), 8));
+        let mut vm = vm.disk(a?).disk(b?).start()?;
+        ensure!(operator.approve("cupboard")? == fingerprint, "another machine asks");
         vm.expect("XB-SRV-06", BOOT)?;
         vm.expect("phase wait", BOOT)?;
         vm.expect_screen(&["Xenoboot", "cupboard", &fingerprint, "link", "10.0.2.15/24", "wait"])?;

@@ -8,6 +8,7 @@
 )]
 
 mod boot;
+mod image;
 mod network;
 mod reports;
 mod runs;

@@ -15,7 +15,7 @@ use std::{
     time::Instant,
 };
 use tokio::{net::UdpSocket, sync::mpsc};
-use xenoboot_sys::packet::PacketSocket;
+use xenoboot_sys::packet::{PacketSocket, udp_on};
 
 const CLIENT: u16 = 68;
 const SERVER: u16 = 67;
@@ -57,7 +57,7 @@ pub(crate) async fn run(
             Action::FromLease(message, to) => {
                 let socket = match bound.take() {
                     Some(socket) => socket,
-                    None => leased(&identity.name)?,
+                    None => UdpSocket::from_std(udp_on(&identity.name, CLIENT)?)?,
                 };
                 if let Err(error) = socket.send_to(&message, SocketAddr::from((to, SERVER))).await {
                     log::debug!("{}: DHCP to {to}: {error}", identity.name);
@@ -84,16 +84,6 @@ pub(crate) async fn run(
             }
         }
     }
-}
-
-/// A socket of the leased address, on this link alone.
-fn leased(name: &str) -> io::Result<UdpSocket> {
-    let socket = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, CLIENT))?;
-    socket.set_nonblocking(true)?;
-    socket.set_broadcast(true)?;
-    let socket = UdpSocket::from_std(socket)?;
-    socket.bind_device(Some(name.as_bytes()))?;
-    Ok(socket)
 }
 
 /// A packet socket, and the same for reading: tokio reads datagrams of all kinds alike.

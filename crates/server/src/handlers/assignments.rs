@@ -8,7 +8,10 @@ use crate::{
 use axum::{Json, body::Body};
 
 /// `POST assignments`: assign, or take back.
-pub(crate) async fn assign(axum::extract::State(shared): State, body: Body) -> Result<Json<Done>, AsJson> {
+pub(crate) async fn assign(
+    axum::extract::State(shared): State,
+    body: Body,
+) -> Result<Json<Done>, AsJson> {
     let assign: Assign = body::json(body).await?;
     if let Target::Group(name) = &assign.target {
         names::check("group", [name])?;

@@ -22,8 +22,11 @@ pub(crate) async fn operator(
     let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = header.and_then(|value| value.strip_prefix("Bearer "));
     if !token.is_some_and(|token| shared.is_operator(token)) {
-        let problem = Problem::new(StatusCode::UNAUTHORIZED, "the token is not one of this server's");
-        return Err(problem.hint("take the server's operator.toml anew: it is in its folder").into());
+        let problem =
+            Problem::new(StatusCode::UNAUTHORIZED, "the token is not one of this server's");
+        return Err(problem
+            .hint("take the server's operator.toml anew: it is in its folder")
+            .into());
     }
     if let Some(peer) = request.extensions().get::<Peer>() {
         peer.trust();
@@ -33,5 +36,7 @@ pub(crate) async fn operator(
 
 /// The machine that asks.
 pub(crate) fn machine(peer: &Peer) -> Result<MachineKey, Problem> {
-    peer.machine.ok_or_else(|| Problem::new(StatusCode::UNAUTHORIZED, "a machine shows its key in a client certificate"))
+    peer.machine.ok_or_else(|| {
+        Problem::new(StatusCode::UNAUTHORIZED, "a machine shows its key in a client certificate")
+    })
 }

@@ -10,7 +10,10 @@ use xenoboot_bundle::limits;
 use xenoboot_wire::Digest;
 
 /// `POST blobs/missing`: which of these must be uploaded?
-pub(crate) async fn missing(axum::extract::State(shared): State, body: Body) -> Result<Json<Blobs>, AsJson> {
+pub(crate) async fn missing(
+    axum::extract::State(shared): State,
+    body: Body,
+) -> Result<Json<Blobs>, AsJson> {
     let asked: Blobs = body::json(body).await?;
     let mut missing = Vec::new();
     for digest in asked.blobs {

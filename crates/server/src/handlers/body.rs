@@ -4,14 +4,22 @@ use crate::{blobs::STALL, problem::Problem};
 use axum::{body::Body, http::StatusCode};
 use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
-use tokio::time::timeout;
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
+
+/// Slowest that a message may come after its first moments, bytes a second: a stranger shall not hold a
+/// connection by a byte now and then, and no line is slower.
+const SLOWEST: u64 = 512;
 
 /// The whole body, of at most `most` bytes.
 pub(super) async fn read(mut body: Body, most: usize) -> Result<Vec<u8>, Problem> {
-    let mut bytes = Vec::new();
+    let (mut bytes, begun) = (Vec::new(), Instant::now());
+    let stalled = || Problem::new(StatusCode::REQUEST_TIMEOUT, "the request does not go on");
     loop {
-        let frame = timeout(STALL, body.frame()).await;
-        let frame = frame.map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "the request does not go on"))?;
+        let frame = timeout(STALL, body.frame()).await.map_err(|_| stalled())?;
+        if begun.elapsed() > STALL + Duration::from_secs(bytes.len() as u64 / SLOWEST) {
+            return Err(stalled());
+        }
         let Some(frame) = frame else { return Ok(bytes) };
         let frame = frame.map_err(|e| Problem::bad(format!("the request broke off: {e}")))?;
         let Ok(data) = frame.into_data() else { continue };

@@ -16,7 +16,10 @@ pub(crate) async fn list(axum::extract::State(shared): State) -> Result<Json<Vec
 
 /// `POST bundles`: an envelope, after its blobs. It is read strictly, and not verified: we know no signer, and
 /// machines do not take our word for anything.
-pub(crate) async fn push(axum::extract::State(shared): State, body: Body) -> Result<Json<Bundle>, AsJson> {
+pub(crate) async fn push(
+    axum::extract::State(shared): State,
+    body: Body,
+) -> Result<Json<Bundle>, AsJson> {
     let envelope = body::read(body, limits::ENVELOPE).await?;
     let unfit = |error: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error);
     let found = inspect(&envelope).map_err(|e| {
@@ -24,7 +27,9 @@ pub(crate) async fn push(axum::extract::State(shared): State, body: Body) -> Res
         unfit(format!("{e}{}", cause.unwrap_or_default()))
     })?;
     if found.signers.is_empty() {
-        return Err(unfit("nobody has signed the bundle".into()).hint("xenoboot bundle sign").into());
+        return Err(unfit("nobody has signed the bundle".into())
+            .hint("xenoboot bundle sign")
+            .into());
     }
     for (digest, size) in found.manifest.blobs() {
         check_blob(&shared, &digest, size).await?;
@@ -36,11 +41,17 @@ pub(crate) async fn push(axum::extract::State(shared): State, body: Body) -> Res
     Ok(Json(pushed.await?))
 }
 
-async fn check_blob(shared: &crate::server::Shared, digest: &Digest, size: u64) -> Result<(), Problem> {
+async fn check_blob(
+    shared: &crate::server::Shared,
+    digest: &Digest,
+    size: u64,
+) -> Result<(), Problem> {
     let conflict = |error| Problem::new(StatusCode::CONFLICT, error);
     match shared.blobs.open_blob(digest).await? {
         Some((_, stored)) if stored == size => Ok(()),
-        Some((_, stored)) => Err(conflict(format!("blob {digest} has {stored} bytes, the bundle says {size}"))),
+        Some((_, stored)) => {
+            Err(conflict(format!("blob {digest} has {stored} bytes, the bundle says {size}")))
+        }
         None => Err(conflict(format!("blob {digest} is not on the server yet"))),
     }
 }

@@ -37,18 +37,24 @@ pub(super) async fn serve(
         .header(header::ETAG, &etag)
         .header(header::ACCEPT_RANGES, "bytes")
         .header(header::CONTENT_TYPE, "application/octet-stream");
-    let answer = |built: Result<Response<Body>, _>| built.map_err(|e: axum::http::Error| Problem::internal(&e));
+    let answer = |built: Result<Response<Body>, _>| {
+        built.map_err(|e: axum::http::Error| Problem::internal(&e))
+    };
     if header(header::IF_NONE_MATCH).is_some_and(|tags| matches_any(tags, &etag)) {
         return answer(response.status(StatusCode::NOT_MODIFIED).body(Body::empty()));
     }
     // What has a digest for its name never changes, so that If-Range fails only for another tag, or a date.
     let same = header(header::IF_RANGE).is_none_or(|tag| tag == etag);
-    let part = header(header::RANGE).filter(|_| same).map_or(Part::Whole, |range| parse(range, size));
+    let part =
+        header(header::RANGE).filter(|_| same).map_or(Part::Whole, |range| parse(range, size));
     let (response, range) = match part {
         Part::Whole => (response.status(StatusCode::OK), 0..size),
         Part::Range(range) => {
             let shown = format!("bytes {}-{}/{size}", range.start, range.end - 1);
-            (response.status(StatusCode::PARTIAL_CONTENT).header(header::CONTENT_RANGE, shown), range)
+            (
+                response.status(StatusCode::PARTIAL_CONTENT).header(header::CONTENT_RANGE, shown),
+                range,
+            )
         }
         Part::Unsatisfiable => {
             let response = response.status(StatusCode::RANGE_NOT_SATISFIABLE);
@@ -72,7 +78,9 @@ fn parse(text: &str, size: u64) -> Part {
         // Past the range of numbers is past the end.
         plain.then(|| text.parse().unwrap_or(u64::MAX))
     };
-    let Some((first, last)) = text.strip_prefix("bytes=").and_then(|range| range.trim().split_once('-')) else {
+    let Some((first, last)) =
+        text.strip_prefix("bytes=").and_then(|range| range.trim().split_once('-'))
+    else {
         return Part::Whole;
     };
     let range = match (number(first), number(last)) {

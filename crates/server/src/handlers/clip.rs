@@ -33,14 +33,17 @@ pub(super) fn boot(request: &mut BootRequest) {
 }
 
 fn inventory(inventory: &mut Inventory) {
-    let Inventory { vendor, product, serial, cpu, cpus: _, memory: _, firmware, links, disks } = inventory;
+    let Inventory { vendor, product, serial, cpu, cpus: _, memory: _, firmware, links, disks } =
+        inventory;
     for text in [vendor, product, serial, cpu, firmware] {
         cut(text, FACT);
     }
     links.truncate(ITEMS);
     for link in links {
         link.addresses.truncate(ITEMS);
-        for text in [&mut link.name, &mut link.mac, &mut link.driver].into_iter().chain(&mut link.addresses) {
+        for text in
+            [&mut link.name, &mut link.mac, &mut link.driver].into_iter().chain(&mut link.addresses)
+        {
             cut(text, FACT);
         }
     }
@@ -61,7 +64,8 @@ pub(super) fn event(event: &mut Event) {
             cut(key, KEY);
             cut(value, MAX_TEXT);
         }
-        What::RunEnded { outcome: Outcome::Failed { cause, .. }, .. } | What::Failure { cause, .. } => {
+        What::RunEnded { outcome: Outcome::Failed { cause, .. }, .. }
+        | What::Failure { cause, .. } => {
             cut(cause, MAX_TEXT);
         }
         What::RunEnded { outcome: Outcome::Succeeded, .. } | What::Dropped { .. } => {}
@@ -74,7 +78,9 @@ mod tests {
 
     #[test]
     fn cuts_between_characters() {
-        for (text, most, left) in [("abc", 3, "abc"), ("abc", 2, "ab"), ("aäb", 2, "a"), ("ä", 1, ""), ("", 0, "")] {
+        for (text, most, left) in
+            [("abc", 3, "abc"), ("abc", 2, "ab"), ("aäb", 2, "a"), ("ä", 1, ""), ("", 0, "")]
+        {
             let mut cut_text = text.to_owned();
             cut(&mut cut_text, most);
             assert_eq!(cut_text, left);

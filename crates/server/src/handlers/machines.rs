@@ -38,14 +38,21 @@ pub(crate) async fn approve(
     names::check("machine", &approve.name)?;
     names::check("group", &approve.groups)?;
     let changed = finish(async move {
-        let id = shared.store.approve(&machine, &approve).await?;
-        told(&shared, id).await
+        let id = shared.store.approve(&machine, &approve).await;
+        let unseen = |problem: Problem| match identify(&machine) {
+            Ok(_) => problem.hint("if it has not booted yet, approve it with --key"),
+            Err(_) => problem,
+        };
+        told(&shared, id.map_err(|error| unseen(error.into()))?).await
     });
     Ok(Json(changed.await?))
 }
 
 /// `POST machines`.
-pub(crate) async fn expect(axum::extract::State(shared): State, body: Body) -> Answer<MachineDetails> {
+pub(crate) async fn expect(
+    axum::extract::State(shared): State,
+    body: Body,
+) -> Answer<MachineDetails> {
     let expect: Expect = body::json(body).await?;
     names::check("machine", &expect.name)?;
     names::check("group", &expect.groups)?;
@@ -64,7 +71,9 @@ fn identify(text: &str) -> Result<(Option<MachineKey>, String), Problem> {
         return Ok((Some(key), key.fingerprint()));
     }
     let fingerprint = fingerprint_prefix(text);
-    let symbol = |b: u8| b.is_ascii_digit() || (b.is_ascii_uppercase() && !b"ILOU".contains(&b)) || b == b'-';
+    let symbol = |b: u8| {
+        b.is_ascii_digit() || (b.is_ascii_uppercase() && !b"ILOU".contains(&b)) || b == b'-'
+    };
     let symbols = text.chars().filter(|c| *c != '-').count();
     if symbols == 20 && fingerprint.bytes().all(symbol) {
         return Ok((None, fingerprint));

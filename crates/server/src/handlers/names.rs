@@ -8,11 +8,16 @@ const MAX: usize = 64;
 /// Whether it is a name: letters, digits, `-`, `_`, `.`, beginning with a letter or digit.
 pub(super) fn is_name(text: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    (1..=MAX).contains(&text.len()) && text.bytes().all(plain) && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+    (1..=MAX).contains(&text.len())
+        && text.bytes().all(plain)
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
 }
 
 /// Refuses what is no name.
-pub(super) fn check<'a>(what: &str, names: impl IntoIterator<Item = &'a String>) -> Result<(), Problem> {
+pub(super) fn check<'a>(
+    what: &str,
+    names: impl IntoIterator<Item = &'a String>,
+) -> Result<(), Problem> {
     match names.into_iter().find(|name| !is_name(name)) {
         None => Ok(()),
         Some(name) => Err(Problem::bad(format!("`{name}` cannot be the name of a {what}"))

@@ -28,7 +28,10 @@ pub(super) async fn refresh(tx: &mut Tx) -> Result<Vec<i64>> {
 
 impl Store {
     /// Assigns a bundle, or takes an assignment back; returns the machines whose order changed.
-    pub(crate) async fn assign(&self, assign: &api::Assign) -> Result<(Option<api::Bundle>, Vec<i64>)> {
+    pub(crate) async fn assign(
+        &self,
+        assign: &api::Assign,
+    ) -> Result<(Option<api::Bundle>, Vec<i64>)> {
         let bundle = match &assign.bundle {
             Some(wanted) => Some(self.find_bundle(wanted).await?),
             None => None,
@@ -47,11 +50,16 @@ impl Store {
             "DELETE FROM assignments WHERE scope = $1 \
              AND machine IS NOT DISTINCT FROM $2 AND group_name IS NOT DISTINCT FROM $3",
         );
-        let removed = removed.bind(scope).bind(machine).bind(group).execute(&mut *tx).await?.rows_affected();
+        let removed =
+            removed.bind(scope).bind(machine).bind(group).execute(&mut *tx).await?.rows_affected();
         match &bundle {
             None if removed == 0 => {
                 let wanted = format!("{:?}", assign.target).to_lowercase();
-                return Err(StoreError::NotFound { what: "assignment for", wanted, near: Vec::new() });
+                return Err(StoreError::NotFound {
+                    what: "assignment for",
+                    wanted,
+                    near: Vec::new(),
+                });
             }
             None => {}
             Some(bundle) => {

@@ -43,7 +43,11 @@ fn number(n: u64) -> i64 {
 
 impl Store {
     /// Notes a bundle whose envelope and blobs are stored. Pushing it again moves it to the front of its name.
-    pub(crate) async fn add_bundle(&self, digest: &Digest, found: &Inspection) -> Result<api::Bundle> {
+    pub(crate) async fn add_bundle(
+        &self,
+        digest: &Digest,
+        found: &Inspection,
+    ) -> Result<api::Bundle> {
         let m: &Manifest = &found.manifest;
         let mut tx = self.begin().await?;
         let row: Row = sqlx::query_as(
@@ -69,7 +73,9 @@ impl Store {
     /// All bundles, the latest first.
     pub(crate) async fn bundles(&self) -> Result<Vec<api::Bundle>> {
         let rows: Vec<Row> =
-            sqlx::query_as("SELECT * FROM bundles ORDER BY pushed_ms DESC, id DESC").fetch_all(&self.reader).await?;
+            sqlx::query_as("SELECT * FROM bundles ORDER BY pushed_ms DESC, id DESC")
+                .fetch_all(&self.reader)
+                .await?;
         Ok(rows.into_iter().map(Into::into).collect())
     }
 
@@ -77,7 +83,8 @@ impl Store {
     pub(super) async fn find_bundle(&self, wanted: &str) -> Result<Row> {
         // Of one name the highest serial; of one serial (signed anew, say) the one that was pushed last.
         let by_name = "SELECT * FROM bundles WHERE name = $1 ORDER BY serial DESC, pushed_ms DESC, id DESC LIMIT 1";
-        if let Some(row) = sqlx::query_as(by_name).bind(wanted).fetch_optional(&self.reader).await? {
+        if let Some(row) = sqlx::query_as(by_name).bind(wanted).fetch_optional(&self.reader).await?
+        {
             return Ok(row);
         }
         if is_hex_prefix(wanted) {
@@ -87,7 +94,12 @@ impl Store {
                 return Ok(row);
             }
         }
-        let names = sqlx::query_scalar("SELECT DISTINCT name FROM bundles LIMIT 10000").fetch_all(&self.reader);
-        Err(StoreError::NotFound { what: "bundle", wanted: wanted.to_owned(), near: near(wanted, names.await?) })
+        let names = sqlx::query_scalar("SELECT DISTINCT name FROM bundles LIMIT 10000")
+            .fetch_all(&self.reader);
+        Err(StoreError::NotFound {
+            what: "bundle",
+            wanted: wanted.to_owned(),
+            near: near(wanted, names.await?),
+        })
     }
 }

@@ -19,7 +19,8 @@ pub(super) async fn boot_row(tx: &mut Tx, machine: i64, boot: &str) -> Result<(i
     if let Some(row) = known.bind(machine).bind(boot).fetch_optional(&mut **tx).await? {
         return Ok(row);
     }
-    let new = "INSERT INTO boots (machine, boot, first_ms) VALUES ($1, $2, $3) RETURNING id, through";
+    let new =
+        "INSERT INTO boots (machine, boot, first_ms) VALUES ($1, $2, $3) RETURNING id, through";
     Ok(sqlx::query_as(new).bind(machine).bind(boot).bind(now_ms()).fetch_one(&mut **tx).await?)
 }
 
@@ -98,13 +99,20 @@ async fn run_row(tx: &mut Tx, machine: i64, boot: i64, run: RunId, event: &Event
     Ok(new.bind(number(event.at_ms)).bind(number(event.number)).fetch_one(&mut **tx).await?)
 }
 
-async fn insert(tx: &mut Tx, boot: i64, events: &[&Event], runs: &HashMap<RunId, i64>) -> Result<()> {
-    let mut query =
-        QueryBuilder::<Sqlite>::new("INSERT INTO events (boot, number, at_ms, received_ms, run, kind, body) ");
+async fn insert(
+    tx: &mut Tx,
+    boot: i64,
+    events: &[&Event],
+    runs: &HashMap<RunId, i64>,
+) -> Result<()> {
+    let mut query = QueryBuilder::<Sqlite>::new(
+        "INSERT INTO events (boot, number, at_ms, received_ms, run, kind, body) ",
+    );
     let now = now_ms();
     let mut bodies = Vec::with_capacity(events.len());
     for event in events {
-        bodies.push(serde_json::to_string(&event.what).map_err(|_| StoreError::Corrupt("an event"))?);
+        bodies
+            .push(serde_json::to_string(&event.what).map_err(|_| StoreError::Corrupt("an event"))?);
     }
     query.push_values(events.iter().zip(bodies), |mut row, (event, body)| {
         row.push_bind(boot)
@@ -129,16 +137,21 @@ async fn follow(tx: &mut Tx, machine: i64, run: Option<i64>, event: &Event) -> R
     let Some(run) = run else { return Ok(()) };
     match &event.what {
         What::RunStarted { bundle, name, serial } => {
-            let note = sqlx::query("UPDATE runs SET bundle = $2, name = $3, serial = $4 WHERE id = $1");
+            let note =
+                sqlx::query("UPDATE runs SET bundle = $2, name = $3, serial = $4 WHERE id = $1");
             let note = note.bind(run).bind(bundle.to_string()).bind(name).bind(number(*serial));
             note.execute(&mut **tx).await?;
         }
         What::Progress { percent, text } => {
-            let note = sqlx::query("UPDATE runs SET progress_percent = $2, progress_text = $3 WHERE id = $1");
+            let note = sqlx::query(
+                "UPDATE runs SET progress_percent = $2, progress_text = $3 WHERE id = $1",
+            );
             note.bind(run).bind(i64::from(*percent)).bind(text).execute(&mut **tx).await?;
         }
         What::Report { key, value } => report(tx, run, key, value).await?,
-        What::RunEnded { outcome, duration_ms } => end(tx, run, outcome, *duration_ms, event).await?,
+        What::RunEnded { outcome, duration_ms } => {
+            end(tx, run, outcome, *duration_ms, event).await?
+        }
         What::Line { .. } | What::Phase { .. } | What::Failure { .. } | What::Dropped { .. } => {}
     }
     Ok(())
@@ -159,10 +172,18 @@ async fn report(tx: &mut Tx, run: i64, key: &str, value: &str) -> Result<()> {
     Ok(())
 }
 
-async fn end(tx: &mut Tx, run: i64, outcome: &Outcome, duration_ms: u64, event: &Event) -> Result<()> {
+async fn end(
+    tx: &mut Tx,
+    run: i64,
+    outcome: &Outcome,
+    duration_ms: u64,
+    event: &Event,
+) -> Result<()> {
     let (state, code, cause, exit) = match outcome {
         Outcome::Succeeded => ("succeeded", None, None, None),
-        Outcome::Failed { code, cause, exit } => ("failed", Some(code.id()), Some(cause), exit.map(i64::from)),
+        Outcome::Failed { code, cause, exit } => {
+            ("failed", Some(code.id()), Some(cause), exit.map(i64::from))
+        }
     };
     sqlx::query(
         "UPDATE runs SET state = $2, code = $3, cause = $4, exit_status = $5, duration_ms = $6, ended_ms = $7, \

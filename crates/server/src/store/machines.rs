@@ -1,9 +1,12 @@
 //! Machines: how they become known, what state they are in, what they are called.
 
 mod list;
+mod names;
 
 use super::{Result, Store, StoreError, Tx, assignments::refresh};
-use crate::{api, near::near, time::now_ms};
+use crate::{api, time::now_ms};
+pub(crate) use names::fingerprint_prefix;
+use names::{available, suggested};
 use sqlx::FromRow;
 use xenoboot_wire::{Digest, MachineKey, boot::BootRequest};
 
@@ -84,8 +87,15 @@ impl Store {
     ) -> Result<(Standing, Vec<i64>)> {
         let mut tx = self.begin().await?;
         let (key, fingerprint) = (boot.key.to_string(), boot.key.fingerprint());
-        let known = "UPDATE machines SET key = $1 WHERE key = $1 OR (fingerprint = $2 AND key IS NULL)";
-        let known = sqlx::query(known).bind(&key).bind(&fingerprint).execute(&mut *tx).await?.rows_affected() > 0;
+        let known =
+            "UPDATE machines SET key = $1 WHERE key = $1 OR (fingerprint = $2 AND key IS NULL)";
+        let known = sqlx::query(known)
+            .bind(&key)
+            .bind(&fingerprint)
+            .execute(&mut *tx)
+            .await?
+            .rows_affected()
+            > 0;
         let mut dropped = Vec::new();
         if !known {
             dropped = make_room(&mut tx, online).await?;
@@ -123,7 +133,11 @@ impl Store {
             "INSERT INTO machines (key, fingerprint, state, created_ms) VALUES ($1, $2, 'pending', $3) \
              ON CONFLICT DO NOTHING",
         );
-        new.bind(key.map(|key| key.to_string())).bind(fingerprint).bind(now_ms()).execute(&mut *tx).await?;
+        new.bind(key.map(|key| key.to_string()))
+            .bind(fingerprint)
+            .bind(now_ms())
+            .execute(&mut *tx)
+            .await?;
         let id = sqlx::query_scalar("SELECT id FROM machines WHERE fingerprint = $1");
         let id = id.bind(fingerprint).fetch_one(&mut *tx).await?;
         approve_in(&mut tx, id, approve).await?;
@@ -142,7 +156,11 @@ impl Store {
     }
 
     /// Adds a machine to groups and removes it from others; returns its number and the machines whose order changed.
-    pub(crate) async fn regroup(&self, wanted: &str, groups: &api::Groups) -> Result<(i64, Vec<i64>)> {
+    pub(crate) async fn regroup(
+        &self,
+        wanted: &str,
+        groups: &api::Groups,
+    ) -> Result<(i64, Vec<i64>)> {
         let id = self.find_machine(wanted).await?;
         let mut tx = self.begin().await?;
         add_groups(&mut tx, id, &groups.add).await?;
@@ -167,55 +185,6 @@ impl Store {
         }
         Ok(tx.commit().await?)
     }
-
-    /// The machine that `wanted` names.
-    pub(crate) async fn find_machine(&self, wanted: &str) -> Result<i64> {
-        #[derive(FromRow)]
-        struct Row {
-            id: i64,
-            name: Option<String>,
-            fingerprint: String,
-        }
-        let fingerprint = fingerprint_prefix(wanted);
-        // A name may look like the beginning of a key: names win, then whole identifiers, then beginnings.
-        let rows: Vec<Row> = sqlx::query_as(
-            "SELECT id, name, fingerprint FROM machines \
-             WHERE name = $1 OR key = $1 OR fingerprint = $2 LIMIT 2",
-        )
-        .bind(wanted)
-        .bind(&fingerprint)
-        .fetch_all(&self.reader)
-        .await?;
-        let named = rows.iter().find(|row| row.name.as_deref() == Some(wanted)).or_else(|| rows.first());
-        if let Some(row) = named {
-            return Ok(row.id);
-        }
-        if wanted.len() >= super::MIN_PREFIX && wanted.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
-            let rows = sqlx::query_as(
-                "SELECT id, name, fingerprint FROM machines \
-                 WHERE key LIKE $1 || '%' OR fingerprint LIKE $2 || '%' LIMIT 5",
-            );
-            let rows: Vec<Row> = rows.bind(wanted).bind(&fingerprint).fetch_all(&self.reader).await?;
-            if let Some(row) = super::only("machine", wanted, rows, |row| row.fingerprint.clone())? {
-                return Ok(row.id);
-            }
-        }
-        let names = sqlx::query_scalar("SELECT name FROM machines WHERE name IS NOT NULL LIMIT 10000");
-        let near = near(wanted, names.fetch_all(&self.reader).await?);
-        Err(StoreError::NotFound { what: "machine", wanted: wanted.to_owned(), near })
-    }
-}
-
-/// A fingerprint as it is stored, whatever its case and with or without its hyphens; or its beginning.
-pub(crate) fn fingerprint_prefix(text: &str) -> String {
-    let mut out = String::with_capacity(24);
-    for (i, c) in text.chars().filter(|c| *c != '-').take(20).enumerate() {
-        if i > 0 && i % 4 == 0 {
-            out.push('-');
-        }
-        out.push(c.to_ascii_uppercase());
-    }
-    out
 }
 
 /// Approval counts the generation up even when nothing is assigned, so that a machine that waits hears of it.
@@ -248,7 +217,9 @@ async fn make_room(tx: &mut Tx, online: impl Fn(&MachineKey) -> bool) -> Result<
         "SELECT id, key FROM machines WHERE state = 'pending' ORDER BY seen_ms NULLS FIRST, id LIMIT $1",
     );
     let oldest: Vec<(i64, Option<String>)> = oldest.bind(MAX_PENDING).fetch_all(&mut **tx).await?;
-    let absent = |key: &Option<String>| key.as_ref().and_then(|key| key.parse().ok()).is_none_or(|key| !online(&key));
+    let absent = |key: &Option<String>| {
+        key.as_ref().and_then(|key| key.parse().ok()).is_none_or(|key| !online(&key))
+    };
     let victim = oldest.iter().find(|(_, key)| absent(key)).or_else(|| oldest.first());
     let Some((id, _)) = victim else { return Ok(Vec::new()) };
     sqlx::query("DELETE FROM machines WHERE id = $1").bind(id).execute(&mut **tx).await?;
@@ -256,8 +227,10 @@ async fn make_room(tx: &mut Tx, online: impl Fn(&MachineKey) -> bool) -> Result<
 }
 
 async fn note_boot(tx: &mut Tx, boot: &Boot<'_>) -> Result<()> {
-    let json = |value| serde_json::to_string(value).map_err(|_| StoreError::Corrupt("an inventory"));
-    let image = serde_json::to_string(&boot.request.image).map_err(|_| StoreError::Corrupt("an image"))?;
+    let json =
+        |value| serde_json::to_string(value).map_err(|_| StoreError::Corrupt("an inventory"));
+    let image =
+        serde_json::to_string(&boot.request.image).map_err(|_| StoreError::Corrupt("an image"))?;
     sqlx::query(
         "UPDATE machines SET suggested_name = $2, seen_ms = $3, address = $4, image = $5, inventory = $6 \
          WHERE key = $1",
@@ -290,36 +263,67 @@ async fn begin_boot(tx: &mut Tx, machine: i64, boot: &str) -> Result<()> {
 
 async fn add_groups(tx: &mut Tx, machine: i64, groups: &[String]) -> Result<()> {
     for group in groups {
-        let add = sqlx::query("INSERT INTO machine_groups (machine, name) VALUES ($1, $2) ON CONFLICT DO NOTHING");
+        let add = sqlx::query(
+            "INSERT INTO machine_groups (machine, name) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        );
         add.bind(machine).bind(group).execute(&mut **tx).await?;
     }
     Ok(())
 }
 
-/// `name`, unless another machine has it.
-async fn available(tx: &mut Tx, name: &str, machine: i64) -> Result<String> {
-    let other = sqlx::query_scalar("SELECT id FROM machines WHERE name = $1 AND id <> $2");
-    let other: Option<i64> = other.bind(name).bind(machine).fetch_optional(&mut **tx).await?;
-    if other.is_some() { Err(StoreError::NameTaken(name.to_owned())) } else { Ok(name.to_owned()) }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use xenoboot_wire::{
+        BootId, Nonce, PROTOCOL, Version,
+        boot::{ImageInfo, Inventory},
+    };
 
-/// The name that a machine has; else the one stamped into its image; else one made of its fingerprint;
-/// made unique by a number.
-async fn suggested(tx: &mut Tx, machine: i64) -> Result<String> {
-    let row = sqlx::query_as("SELECT name, suggested_name, fingerprint FROM machines WHERE id = $1");
-    let (name, stamped, fingerprint): (Option<String>, Option<String>, String) =
-        row.bind(machine).fetch_one(&mut **tx).await?;
-    if let Some(name) = name {
-        return Ok(name);
-    }
-    let made = || format!("m-{}", fingerprint.to_lowercase().get(..9).unwrap_or_default());
-    let wanted = stamped.unwrap_or_else(made);
-    let mut name = wanted.clone();
-    for number in 2.. {
-        match available(tx, &name, machine).await {
-            Err(StoreError::NameTaken(_)) => name = format!("{wanted}-{number}"),
-            other => return other,
+    fn request() -> BootRequest {
+        let version = Version { major: 0, minor: 1, patch: 0 };
+        BootRequest {
+            protocol: PROTOCOL,
+            nonce: Nonce([0; 32]),
+            boot: BootId([0; 16]),
+            image: ImageInfo { version, recipe: String::new(), kernel: String::new() },
+            name: None,
+            inventory: Inventory::default(),
+            last_run: None,
+            uptime_ms: 0,
         }
     }
-    Ok(name)
+
+    #[tokio::test]
+    async fn pending_machines_are_bounded_and_those_present_stay_longest() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("db")).await.unwrap();
+        // As many as there may be, the first heard of longest ago; and one that is not pending.
+        sqlx::query(
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1) \
+             INSERT INTO machines (key, fingerprint, state, created_ms, seen_ms) \
+             SELECT printf('%064x', i), 'f' || i, CASE i WHEN 1 THEN 'refused' ELSE 'pending' END, 0, i FROM n",
+        )
+        .bind(MAX_PENDING + 1)
+        .execute(&store.writer)
+        .await
+        .unwrap();
+        let (request, address) = (request(), String::new());
+        let boot =
+            |n| Boot { key: MachineKey([n; 32]), request: &request, address: address.clone() };
+        let key = |n: u8| {
+            let mut key = [0; 32];
+            key[31] = n;
+            MachineKey(key)
+        };
+        // The second is connected: the third goes, then the fourth.
+        let online = |other: &MachineKey| *other == key(2);
+        assert_eq!(store.boot(&boot(200), online).await.unwrap().1, [3]);
+        assert_eq!(store.boot(&boot(201), online).await.unwrap().1, [4]);
+        assert_eq!(store.boot(&boot(201), online).await.unwrap().1, [0i64; 0], "it is known now");
+        // When all are connected the one heard of longest ago goes.
+        assert_eq!(store.boot(&boot(202), |_| true).await.unwrap().1, [2]);
+        let count = sqlx::query_scalar("SELECT COUNT(*) FROM machines");
+        let count: i64 = count.fetch_one(&store.reader).await.unwrap();
+        assert_eq!(count, MAX_PENDING + 1);
+    }
 }

@@ -82,7 +82,8 @@ fn select(condition: &str) -> sqlx::AssertSqlSafe<String> {
 impl Store {
     /// Runs, of one machine or of all, the latest first.
     pub(crate) async fn runs(&self, machine: Option<i64>, limit: i64) -> Result<Vec<api::Run>> {
-        let rows = sqlx::query_as(select("WHERE r.machine = $1 OR $1 = 0 ORDER BY r.id DESC LIMIT $2"));
+        let rows =
+            sqlx::query_as(select("WHERE r.machine = $1 OR $1 = 0 ORDER BY r.id DESC LIMIT $2"));
         let rows = rows.bind(machine.unwrap_or_default()).bind(limit.clamp(0, MAX_LIST));
         let rows: Vec<Row> = rows.fetch_all(&self.reader).await?;
         rows.into_iter().map(TryInto::try_into).collect()
@@ -110,11 +111,13 @@ impl Store {
 
     /// The run that `wanted` names: its number in the database, and its machine's.
     pub(crate) async fn find_run(&self, wanted: &str) -> Result<(i64, i64)> {
-        let missing = || StoreError::NotFound { what: "run", wanted: wanted.to_owned(), near: Vec::new() };
+        let missing =
+            || StoreError::NotFound { what: "run", wanted: wanted.to_owned(), near: Vec::new() };
         if !is_hex_prefix(wanted) {
             return Err(missing());
         }
-        let rows = sqlx::query_as("SELECT id, machine, run FROM runs WHERE run LIKE $1 || '%' LIMIT 5");
+        let rows =
+            sqlx::query_as("SELECT id, machine, run FROM runs WHERE run LIKE $1 || '%' LIMIT 5");
         let rows: Vec<(i64, i64, String)> = rows.bind(wanted).fetch_all(&self.reader).await?;
         let found = only("run", wanted, rows, |(_, _, run)| run.clone())?;
         found.map(|(id, machine, _)| (id, machine)).ok_or_else(missing)
@@ -130,7 +133,9 @@ impl Store {
         let phases = self.phases(&row).await?;
         let reports = sqlx::query_as("SELECT key, value FROM reports WHERE run = $1").bind(id);
         let reports: Vec<(String, String)> = reports.fetch_all(&self.reader).await?;
-        let lines = sqlx::query_scalar("SELECT COUNT(*) FROM events WHERE run = $1 AND kind = 'line'").bind(id);
+        let lines =
+            sqlx::query_scalar("SELECT COUNT(*) FROM events WHERE run = $1 AND kind = 'line'")
+                .bind(id);
         let lines = lines.fetch_one(&self.reader).await?;
         let boot = sqlx::query_scalar("SELECT boot FROM boots WHERE id = $1").bind(row.boot);
         let boot = boot.fetch_one(&self.reader).await?;
@@ -143,9 +148,13 @@ impl Store {
         let before = sqlx::query_scalar(
             "SELECT COALESCE(MAX(COALESCE(last_number, first_number)), 0) FROM runs WHERE boot = $1 AND first_number < $2",
         );
-        let before: i64 = before.bind(row.boot).bind(row.first_number).fetch_one(&self.reader).await?;
-        let after = sqlx::query_scalar("SELECT MIN(first_number) FROM runs WHERE boot = $1 AND first_number > $2");
-        let after: Option<i64> = after.bind(row.boot).bind(row.first_number).fetch_one(&self.reader).await?;
+        let before: i64 =
+            before.bind(row.boot).bind(row.first_number).fetch_one(&self.reader).await?;
+        let after = sqlx::query_scalar(
+            "SELECT MIN(first_number) FROM runs WHERE boot = $1 AND first_number > $2",
+        );
+        let after: Option<i64> =
+            after.bind(row.boot).bind(row.first_number).fetch_one(&self.reader).await?;
         let rows = sqlx::query_as(
             "SELECT number, at_ms, body FROM events WHERE boot = $1 AND kind = 'phase' AND number > $2 \
              AND number < $3 ORDER BY number LIMIT 1000",

@@ -24,7 +24,8 @@ impl Store {
 
     /// The digests of all tokens.
     pub(crate) async fn tokens(&self) -> Result<Vec<Digest>> {
-        let hashes: Vec<String> = sqlx::query_scalar("SELECT hash FROM tokens").fetch_all(&self.reader).await?;
+        let hashes: Vec<String> =
+            sqlx::query_scalar("SELECT hash FROM tokens").fetch_all(&self.reader).await?;
         Ok(hashes.iter().filter_map(|hash| hash.parse().ok()).collect())
     }
 }

@@ -51,8 +51,14 @@ impl TestServer {
     pub(crate) async fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let address = "127.0.0.1:0".parse().unwrap();
-        let mut server =
-            Self { dir, address, pin: Pin(Digest([0; 32])), token: String::new(), stop: None, running: None };
+        let mut server = Self {
+            dir,
+            address,
+            pin: Pin(Digest([0; 32])),
+            token: String::new(),
+            stop: None,
+            running: None,
+        };
         server.start_again().await;
         server
     }
@@ -108,7 +114,8 @@ impl TestServer {
 
     /// Pushes a bundle that prints something; each has another digest.
     pub(crate) async fn push(&self, name: &str, serial: u64) -> Digest {
-        let mut manifest = Manifest::of_script(name, FleetId([1; 16]), serial, b"#!/bin/sh\necho hello\n");
+        let mut manifest =
+            Manifest::of_script(name, FleetId([1; 16]), serial, b"#!/bin/sh\necho hello\n");
         manifest.serial = serial;
         let envelope = sign(&manifest, &[signer()]).unwrap();
         let digest = Digest::of(&envelope);
@@ -137,8 +144,10 @@ impl TestServer {
     ) -> Result<Value, (StatusCode, Value)> {
         let token = format!("Bearer {}", self.token);
         let mut sender = http2(connect(self, None).await.unwrap()).await;
-        let request = Request::builder().method(method).uri(format!("https://server/api/v1/{path}"));
-        let request = request.header(header::AUTHORIZATION, token).body(Full::new(body.into())).unwrap();
+        let request =
+            Request::builder().method(method).uri(format!("https://server/api/v1/{path}"));
+        let request =
+            request.header(header::AUTHORIZATION, token).body(Full::new(body.into())).unwrap();
         let (status, _, body) = answer(&mut sender, request).await;
         let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
         if status.is_success() { Ok(body) } else { Err((status, body)) }
@@ -177,7 +186,11 @@ impl Machine {
                 kernel: "6.12".into(),
             },
             name: name.map(str::to_owned),
-            inventory: Inventory { product: "QEMU".into(), memory: 1 << 30, ..Inventory::default() },
+            inventory: Inventory {
+                product: "QEMU".into(),
+                memory: 1 << 30,
+                ..Inventory::default()
+            },
             last_run: None,
             uptime_ms: 1234,
         }
@@ -217,7 +230,8 @@ impl Machine {
         path: &str,
         body: Vec<u8>,
     ) -> Result<A, (StatusCode, String)> {
-        let request = Request::post(format!("https://server/machine/v1/{path}")).body(Full::new(body.into()));
+        let request =
+            Request::post(format!("https://server/machine/v1/{path}")).body(Full::new(body.into()));
         let (status, _, body) = answer(&mut self.sender.clone(), request.unwrap()).await;
         match status {
             StatusCode::OK => Ok(decode(&body).unwrap()),
@@ -225,7 +239,11 @@ impl Machine {
         }
     }
 
-    pub(crate) async fn get(&self, path: &str, headers: &[(&str, &str)]) -> (StatusCode, HeaderMap, Bytes) {
+    pub(crate) async fn get(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> (StatusCode, HeaderMap, Bytes) {
         let mut request = Request::get(format!("https://server/machine/v1/{path}"));
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -247,14 +265,18 @@ pub(crate) async fn answer(
 }
 
 pub(crate) async fn http2(stream: TlsStream<TcpStream>) -> SendRequest<Full<Bytes>> {
-    let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+    let handshake =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
     let (sender, connection) = handshake.await.unwrap();
     tokio::spawn(connection);
     sender
 }
 
 /// A connection, with the key as client certificate.
-pub(crate) async fn connect(server: &TestServer, key: Option<&KeyPair>) -> std::io::Result<TlsStream<TcpStream>> {
+pub(crate) async fn connect(
+    server: &TestServer,
+    key: Option<&KeyPair>,
+) -> std::io::Result<TlsStream<TcpStream>> {
     let identity = key.map(|key| (self_signed(key), key.serialize_der()));
     connect_with(server, identity, &[b"h2"]).await
 }
@@ -279,6 +301,8 @@ pub(crate) async fn connect_with(
     };
     config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
     let stream = TcpStream::connect(server.address).await?;
+    // Otherwise the body of a request waits for the acknowledgement of its headers.
+    stream.set_nodelay(true)?;
     let name = ServerName::try_from("server").unwrap();
     TlsConnector::from(Arc::new(config)).connect(name, stream).await
 }
@@ -303,7 +327,11 @@ impl Always {
 }
 
 impl rustls::client::ResolvesClientCert for Always {
-    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<rustls::sign::CertifiedKey>> {
+    fn resolve(
+        &self,
+        _: &[&[u8]],
+        _: &[SignatureScheme],
+    ) -> Option<Arc<rustls::sign::CertifiedKey>> {
         Some(Arc::clone(&self.0))
     }
     fn has_certs(&self) -> bool {
@@ -362,7 +390,8 @@ pub(crate) fn event(number: u64, run: Option<RunId>, what: What) -> Event {
 
 /// Lines with these numbers.
 pub(crate) fn lines(numbers: std::ops::RangeInclusive<u64>, run: Option<RunId>) -> Vec<Event> {
-    let line = |n| What::Line { source: xenoboot_wire::event::Source::Stdout, text: format!("line {n}") };
+    let line =
+        |n| What::Line { source: xenoboot_wire::event::Source::Stdout, text: format!("line {n}") };
     numbers.map(|n| event(n, run, line(n))).collect()
 }
 

@@ -49,7 +49,8 @@ async fn without_certificate_or_token_there_is_nothing() {
     let server = TestServer::start().await;
     let mut sender = http2(connect(&server, None).await.unwrap()).await;
     let request = |path: &str, token: &str| {
-        let request = Request::post(format!("https://server{path}")).header(header::AUTHORIZATION, token);
+        let request =
+            Request::post(format!("https://server{path}")).header(header::AUTHORIZATION, token);
         request.body(Full::new(Bytes::new())).unwrap()
     };
     for path in ["boot", "wait", "events"] {
@@ -58,7 +59,8 @@ async fn without_certificate_or_token_there_is_nothing() {
     }
     for token in ["", "Bearer ", "Bearer 0000", "Basic eA=="] {
         for path in ["machines", "assignments", "bundles", "no-such-thing"] {
-            let (status, ..) = answer(&mut sender, request(&format!("/api/v1/{path}"), token)).await;
+            let (status, ..) =
+                answer(&mut sender, request(&format!("/api/v1/{path}"), token)).await;
             assert_eq!(status, StatusCode::UNAUTHORIZED, "{path} {token}");
         }
     }
@@ -85,7 +87,8 @@ async fn plain_text_and_nonsense_end_only_their_own_connection() {
 #[tokio::test]
 async fn a_folder_has_one_server_and_the_secrets_are_the_same_after_a_restart() {
     let mut server = TestServer::start().await;
-    let second = xenoboot_server::Server::open(&server.folder(), Some("127.0.0.1:0".parse().unwrap())).await;
+    let second =
+        xenoboot_server::Server::open(&server.folder(), Some("127.0.0.1:0".parse().unwrap())).await;
     assert!(second.unwrap_err().to_string().contains("folder"));
     let (pin, machines) = (server.pin, server.get("machines").await);
     server.start_again().await;
@@ -98,7 +101,8 @@ async fn a_folder_has_one_server_and_the_secrets_are_the_same_after_a_restart() 
     assert_ne!(server.token(), old);
     server.get("machines").await.unwrap();
     let mut sender = http2(connect(&server, None).await.unwrap()).await;
-    let request = Request::get("https://server/api/v1/machines").header(header::AUTHORIZATION, format!("Bearer {old}"));
+    let request = Request::get("https://server/api/v1/machines")
+        .header(header::AUTHORIZATION, format!("Bearer {old}"));
     let (status, ..) = answer(&mut sender, request.body(Full::default()).unwrap()).await;
     assert_eq!(status, StatusCode::UNAUTHORIZED);
 }

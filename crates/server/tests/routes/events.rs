@@ -29,12 +29,17 @@ async fn each_event_is_stored_once() {
     assert_eq!(machine.events(lines(1..=10, Some(RUN))).await, Ok(10), "sent again");
     assert_eq!(machine.events(lines(5..=15, Some(RUN))).await, Ok(15), "overlapping");
     assert_eq!(machine.events(Vec::new()).await, Ok(15), "nothing");
-    for bad in [lines(0..=3, None), vec![lines(17..=17, None), lines(19..=19, None)].concat(), lines(16..=1016, None)] {
+    for bad in [
+        lines(0..=3, None),
+        [lines(17..=17, None), lines(19..=19, None)].concat(),
+        lines(16..=1016, None),
+    ] {
         assert_eq!(machine.events(bad).await.unwrap_err().0, StatusCode::BAD_REQUEST);
     }
     server.start_again().await;
     let log = server.get(&format!("runs/{RUN}/log")).await.unwrap();
-    let numbers: Vec<u64> = log["events"].as_array().unwrap().iter().map(|e| e["number"].as_u64().unwrap()).collect();
+    let numbers: Vec<u64> =
+        log["events"].as_array().unwrap().iter().map(|e| e["number"].as_u64().unwrap()).collect();
     assert_eq!(numbers, (1..=15).collect::<Vec<_>>());
 }
 
@@ -87,7 +92,8 @@ async fn a_run_from_beginning_to_end() {
     assert_eq!(run["state"], "running");
     assert_eq!(run["progress"], json!({ "percent": 40, "text": "mending" }));
 
-    let failed = Outcome::Failed { code: Code::ScriptFailed, cause: "exit 3".into(), exit: Some(3) };
+    let failed =
+        Outcome::Failed { code: Code::ScriptFailed, cause: "exit 3".into(), exit: Some(3) };
     let second = vec![
         event(6, Some(RUN), report("disk", "sdb")),
         event(7, Some(RUN), What::RunEnded { outcome: failed, duration_ms: 1500 }),
@@ -97,10 +103,17 @@ async fn a_run_from_beginning_to_end() {
     ];
     machine.events(second).await.unwrap();
     let run = server.get(&format!("runs/{}", &RUN.to_string()[..6])).await.unwrap();
-    assert_eq!((&run["state"], &run["code"], &run["exit"]), (&json!("failed"), &json!("XB-RUN-01"), &json!(3)));
-    assert_eq!((&run["name"], &run["serial"], &run["machine"]), (&json!("repair"), &json!(3), &json!("m")));
+    assert_eq!(
+        (&run["state"], &run["code"], &run["exit"]),
+        (&json!("failed"), &json!("XB-RUN-01"), &json!(3))
+    );
+    assert_eq!(
+        (&run["name"], &run["serial"], &run["machine"]),
+        (&json!("repair"), &json!(3), &json!("m"))
+    );
     assert_eq!(run["reports"], json!({ "disk": "sdb" }));
-    let phases: Vec<&str> = run["phases"].as_array().unwrap().iter().map(|p| p["name"].as_str().unwrap()).collect();
+    let phases: Vec<&str> =
+        run["phases"].as_array().unwrap().iter().map(|p| p["name"].as_str().unwrap()).collect();
     assert_eq!(phases, ["network", "run", "report", "wait"]);
     assert_eq!(run["phases"][1]["duration_ms"], 6);
     assert_eq!(server.get("machines/m").await.unwrap()["last_run"]["state"], "failed");
@@ -113,16 +126,16 @@ async fn a_follower_hears_of_a_line_at_once_and_of_the_end() {
     let machine = server.approved("m").await;
     machine.events(vec![event(1, Some(RUN), started())]).await.unwrap();
     let path = format!("runs/{RUN}/log?after=1&wait_s=50");
-    let follow = async { (timeout(SOON, server.get(&path)).await.unwrap().unwrap(), Instant::now()) };
+    let follow =
+        async { (timeout(SOON, server.get(&path)).await.unwrap().unwrap(), Instant::now()) };
     let say = async {
         sleep(Duration::from_millis(300)).await;
-        let begun = Instant::now();
         machine.events(lines(2..=2, Some(RUN))).await.unwrap();
-        begun
+        Instant::now()
     };
-    let ((log, heard), begun) = tokio::join!(follow, say);
+    let ((log, heard), done) = tokio::join!(follow, say);
     assert_eq!(log["events"][0]["what"]["line"]["text"], "line 2");
-    let latency = heard.saturating_duration_since(begun);
+    let latency = heard.saturating_duration_since(done);
     assert!(latency < Duration::from_millis(800), "{latency:?}");
 
     let ended = What::RunEnded { outcome: Outcome::Succeeded, duration_ms: 9 };

@@ -3,7 +3,7 @@
 
 use crate::applet::{Applet, Args, Opt, usage_error};
 use anyhow::{Context as _, bail};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use xenoboot_sys::{
     Kernel,
     kmod::{Insert as _, Modules},
@@ -75,8 +75,8 @@ fn load_with(args: &Args, modules: &Modules, name: &str, parameters: &str) -> an
     }
     for module in resolved {
         let files = modules.files(&module)?;
-        let before = files.before.iter().map(|file| (file, ""));
-        for (file, parameters) in before.chain([(&files.file, parameters)]) {
+        let before = files.before.iter().map(|file| (file.as_path(), ""));
+        for (file, parameters) in before.chain([(files.file.as_path(), parameters)]) {
             if args.has("dry-run") {
                 println!("insmod {} {parameters}", file.display());
             } else {
@@ -87,7 +87,7 @@ fn load_with(args: &Args, modules: &Modules, name: &str, parameters: &str) -> an
     Ok(())
 }
 
-fn insert(file: &PathBuf, parameters: &str) -> anyhow::Result<()> {
+fn insert(file: &Path, parameters: &str) -> anyhow::Result<()> {
     match Kernel.insert(file, parameters) {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         done => done.with_context(|| format!("cannot insert {}", file.display())),

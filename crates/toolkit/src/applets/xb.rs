@@ -5,8 +5,8 @@ use anyhow::{Context as _, bail};
 use std::{
     io::{Read as _, Write as _},
     os::unix::net::UnixStream,
-    path::PathBuf,
-    time::Duration,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 use xenoboot_wire::{
     decode, encode,
@@ -17,16 +17,26 @@ use xenoboot_wire::{
 pub(crate) static APPLET: Applet = Applet {
     name: "xb",
     summary: "Tells the operator, through the agent, how the script gets on.",
-    usage: "progress PERCENT [TEXT]...\nreport KEY=VALUE...\nlog TEXT...\nstatus",
-    options: &[Opt {
-        short: '\0',
-        long: "socket",
-        value: "PATH",
-        help: "the agent's socket, if not /run/xenoboot/agent.sock",
-    }],
+    usage: "progress PERCENT [TEXT]...\nreport KEY=VALUE...\nlog TEXT...\nsettle [PATH]...\nstatus",
+    options: &[
+        Opt {
+            short: '\0',
+            long: "socket",
+            value: "PATH",
+            help: "the agent's socket, if not /run/xenoboot/agent.sock",
+        },
+        Opt {
+            short: '\0',
+            long: "timeout",
+            value: "SECONDS",
+            help: "how long settle waits; 30 if not given",
+        },
+    ],
     notes: "progress shows PERCENT, 0 to 100, and what is being done. report keeps a result: KEY has 1 to 64\n\
-            letters, digits, '-', '_' and '.'. log shows a line. status prints what the agent knows.",
-    example: "xb progress 40 checking /dev/sda1\nxb report filesystem=clean mounts=3",
+            letters, digits, '-', '_' and '.'. log shows a line. status prints what the agent knows.\n\
+            settle waits until the drivers of all devices that were there at the start are loaded and every\n\
+            PATH, a disk for instance, exists.",
+    example: "xb settle /dev/sda || exit\nxb progress 40 checking /dev/sda1\nxb report filesystem=clean mounts=3",
     run,
 };
 
@@ -36,8 +46,17 @@ const MAX_KEY: usize = 64;
 /// The agent answers at once unless it is dead or stopped.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Written by init when the drivers of all devices found first are loaded.
+const SETTLED: &str = "/run/xenoboot/settled";
+
+/// Between looks at what `settle` waits for.
+const LOOK: Duration = Duration::from_millis(20);
+
 fn run(args: &Args) -> anyhow::Result<u8> {
     let words = args.words()?;
+    if let ["settle", paths @ ..] = words.as_slice() {
+        return settle(paths, args.text("timeout")?);
+    }
     let requests = match words.as_slice() {
         ["progress", percent, text @ ..] => vec![progress(percent, text)?],
         ["report", pairs @ ..] if !pairs.is_empty() => {
@@ -45,7 +64,7 @@ fn run(args: &Args) -> anyhow::Result<u8> {
         }
         ["log", text @ ..] if !text.is_empty() => vec![Request::Log { text: line(text)? }],
         ["status"] => vec![Request::Status],
-        [] => return usage_error("what shall be told? progress, report, log or status"),
+        [] => return usage_error("what shall be told? progress, report, log, settle or status"),
         ["progress"] => return usage_error("progress needs a PERCENT"),
         ["report"] => return usage_error("report needs a KEY=VALUE"),
         ["log"] => return usage_error("log needs a TEXT"),
@@ -65,6 +84,23 @@ fn run(args: &Args) -> anyhow::Result<u8> {
             }
             Response::Refused(reason) => bail!("the agent refused: {reason}"),
         }
+    }
+    Ok(0)
+}
+
+/// Waits for drivers and devices.
+fn settle(paths: &[&str], timeout: Option<&str>) -> anyhow::Result<u8> {
+    let seconds = timeout.unwrap_or("30");
+    let Ok(seconds) = seconds.parse() else {
+        return usage_error(format!("not a number of seconds: {seconds:?}"));
+    };
+    let end = Instant::now() + Duration::from_secs(seconds);
+    let wanted = || std::iter::once(SETTLED).chain(paths.iter().copied());
+    while let Some(missing) = wanted().find(|path| !Path::new(path).exists()) {
+        if Instant::now() >= end {
+            bail!("after {seconds} s there is still no {missing}");
+        }
+        std::thread::sleep(LOOK);
     }
     Ok(0)
 }

@@ -41,8 +41,11 @@ impl Ours {
     /// A machine without a boot loader: the initramfs of `iso` is handed over as the loader would.
     pub(crate) fn direct(&self, name: &str, iso: &Path, command_line: &str) -> Result<VmBuilder> {
         let initramfs = self.folder.join(format!("{name}.initramfs"));
-        let parts = [content(iso, "boot/base.img")?, content(iso, "boot/site.img")?];
-        fs::write(&initramfs, parts.concat())?;
+        let mut parts = content(iso, "boot/base.img")?;
+        // Loaders start each file at a multiple of four bytes.
+        parts.resize(parts.len().next_multiple_of(4), 0);
+        parts.extend(content(iso, "boot/site.img")?);
+        fs::write(&initramfs, parts)?;
         Ok(Vm::in_folder(&self.folder, name).kernel(&self.kernel, &initramfs, command_line))
     }
 }

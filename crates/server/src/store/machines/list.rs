@@ -49,7 +49,11 @@ impl Row {
 
     fn failure(&self) -> Option<api::Failure> {
         let (code, cause) = self.failure.as_deref()?.split_once(' ')?;
-        Some(api::Failure { code: code.to_owned(), cause: cause.to_owned(), at_ms: self.failure_ms? })
+        Some(api::Failure {
+            code: code.to_owned(),
+            cause: cause.to_owned(),
+            at_ms: self.failure_ms?,
+        })
     }
 }
 
@@ -59,7 +63,11 @@ fn json(text: Option<&String>) -> Option<serde_json::Value> {
 
 impl Store {
     /// All machines, or one of them: pending ones first, then by name.
-    pub(crate) async fn machines(&self, only: Option<i64>, hub: &Hub) -> Result<Vec<api::MachineDetails>> {
+    pub(crate) async fn machines(
+        &self,
+        only: Option<i64>,
+        hub: &Hub,
+    ) -> Result<Vec<api::MachineDetails>> {
         let rows: Vec<Row> = sqlx::query_as(
             "SELECT m.*, a.scope, a.group_name, a.assigned_ms, b.digest, b.name AS bundle_name, b.serial \
              FROM machines m LEFT JOIN assignments a ON a.id = m.assignment LEFT JOIN bundles b ON b.id = a.bundle \
@@ -80,14 +88,18 @@ impl Store {
 
     /// One machine.
     pub(crate) async fn machine(&self, id: i64, hub: &Hub) -> Result<api::MachineDetails> {
-        self.machines(Some(id), hub).await?.pop().ok_or(StoreError::Corrupt("a machine that is gone"))
+        self.machines(Some(id), hub)
+            .await?
+            .pop()
+            .ok_or(StoreError::Corrupt("a machine that is gone"))
     }
 
     async fn groups(&self, only: Option<i64>) -> Result<HashMap<i64, Vec<String>>> {
         let rows = sqlx::query_as(
             "SELECT machine, name FROM machine_groups WHERE machine = $1 OR $1 = 0 ORDER BY machine, name",
         );
-        let rows: Vec<(i64, String)> = rows.bind(only.unwrap_or_default()).fetch_all(&self.reader).await?;
+        let rows: Vec<(i64, String)> =
+            rows.bind(only.unwrap_or_default()).fetch_all(&self.reader).await?;
         let mut groups: HashMap<i64, Vec<String>> = HashMap::new();
         for (machine, name) in rows {
             groups.entry(machine).or_default().push(name);
@@ -96,13 +108,22 @@ impl Store {
     }
 }
 
-fn shown(row: &Row, groups: Option<Vec<String>>, last_run: Option<api::Run>, hub: &Hub) -> Result<api::Machine> {
+fn shown(
+    row: &Row,
+    groups: Option<Vec<String>>,
+    last_run: Option<api::Run>,
+    hub: &Hub,
+) -> Result<api::Machine> {
     Ok(api::Machine {
         name: row.name.clone(),
         suggested_name: row.suggested_name.clone(),
         fingerprint: row.fingerprint.clone(),
         state: state(&row.state)?,
-        online: row.key.as_ref().and_then(|key| key.parse().ok()).is_some_and(|key| hub.online(&key)),
+        online: row
+            .key
+            .as_ref()
+            .and_then(|key| key.parse().ok())
+            .is_some_and(|key| hub.online(&key)),
         key: row.key.clone(),
         seen_ms: hub.seen(row.id).or(row.seen_ms),
         address: row.address.clone(),

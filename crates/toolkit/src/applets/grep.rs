@@ -1,0 +1,340 @@
+//! `grep`: the lines that match.
+
+use crate::{
+    applet::{Applet, Args, Opt, usage_error},
+    matcher::{Kind, Matcher},
+};
+use anyhow::Context as _;
+use std::{
+    collections::VecDeque,
+    ffi::OsStr,
+    fs::{self, File},
+    io::{self, BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+};
+
+const fn flag(short: char, long: &'static str, help: &'static str) -> Opt {
+    Opt { short, long, value: "", help }
+}
+
+const fn value(short: char, long: &'static str, value: &'static str, help: &'static str) -> Opt {
+    Opt { short, long, value, help }
+}
+
+pub(crate) static APPLET: Applet = Applet {
+    name: "grep",
+    summary: "Prints the lines that match; status 0 if there are any, 1 if none, 2 for an error.",
+    usage: "[OPTION]... PATTERN [FILE]...\n[OPTION]... -e PATTERN... [FILE]...",
+    options: &[
+        flag('E', "extended-regexp", "PATTERN is an extended expression"),
+        flag('F', "fixed-strings", "PATTERN is plain text"),
+        flag('G', "basic-regexp", "PATTERN is a basic expression (so if nothing is said)"),
+        flag('P', "perl-regexp", "PATTERN is as in Perl"),
+        value('e', "regexp", "PATTERN", "one of several patterns"),
+        value('f', "file", "FILE", "patterns from FILE, one a line"),
+        flag('i', "ignore-case", "upper and lower case are the same"),
+        flag('v', "invert-match", "the lines that do not match"),
+        flag('w', "word-regexp", "only whole words"),
+        flag('x', "line-regexp", "only whole lines"),
+        flag('c', "count", "print how many lines"),
+        flag('l', "files-with-matches", "print the names of files with a match"),
+        flag('L', "files-without-match", "print the names of files without"),
+        flag('q', "quiet", "print nothing, stop at the first match"),
+        flag('s', "no-messages", "say nothing of files that cannot be read"),
+        flag('o', "only-matching", "print only what matches, each on a line"),
+        flag('n', "line-number", "print line numbers"),
+        flag('H', "with-filename", "print the file's name before each line"),
+        flag('h', "no-filename", "do not"),
+        flag('r', "recursive", "all files below a folder"),
+        flag('a', "text", "treat every file as text"),
+        value('m', "max-count", "N", "stop after N lines of a file"),
+        value('A', "after-context", "N", "print N lines after each match too"),
+        value('B', "before-context", "N", "print N lines before each match too"),
+        value('C', "context", "N", "both"),
+        value('\0', "color", "WHEN", "understood, without effect"),
+    ],
+    notes: "",
+    example: "grep -rn 'root=' /mnt/boot",
+    run,
+};
+
+/// What to print.
+struct Search {
+    matcher: Matcher,
+    invert: bool,
+    only: bool,
+    numbers: bool,
+    names: bool,
+    text: bool,
+    output: Output,
+    most: usize,
+    before: usize,
+    after: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Output {
+    Lines,
+    Count,
+    NamesWith,
+    NamesWithout,
+    Nothing,
+}
+
+fn run(args: &Args) -> anyhow::Result<u8> {
+    match search(args) {
+        // For scripts 1 means that there was no match.
+        Err(error) if !error.is::<crate::applet::UsageError>() => {
+            eprintln!("grep: {error:#}");
+            Ok(2)
+        }
+        done => done,
+    }
+}
+
+fn search(args: &Args) -> anyhow::Result<u8> {
+    let (patterns, files) = patterns(args)?;
+    let recursive = args.has("recursive");
+    let default = [Path::new(if recursive { "." } else { "-" }).to_owned()];
+    let files: Vec<PathBuf> =
+        if files.is_empty() { default.into() } else { files.iter().map(PathBuf::from).collect() };
+    let search = Search::new(args, &patterns, files.len() > 1 || recursive)?;
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let (mut matched, mut failed) = (false, false);
+    for file in &files {
+        visit(file, recursive, &mut |path| {
+            if matched && search.output == Output::Nothing {
+                return;
+            }
+            match search.file(path, &mut out) {
+                Ok(found) => matched |= found,
+                Err(error) => {
+                    failed = true;
+                    if !args.has("no-messages") {
+                        eprintln!("grep: {}: {}", path.display(), reason(&error));
+                    }
+                }
+            }
+        });
+    }
+    out.flush()?;
+    let quiet = matched && search.output == Output::Nothing;
+    Ok(if failed && !quiet { 2 } else { u8::from(!matched) })
+}
+
+/// As GNU's messages: without the number that Rust adds.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
+/// The patterns, and the operands that are files.
+fn patterns(args: &Args) -> anyhow::Result<(Vec<String>, &[std::ffi::OsString])> {
+    let mut patterns = Vec::new();
+    for pattern in args.values("regexp") {
+        patterns.push(text(pattern)?);
+    }
+    for file in args.values("file") {
+        let shown = Path::new(file).display();
+        let read = fs::read_to_string(file).with_context(|| format!("cannot read {shown}"))?;
+        patterns.extend(read.lines().map(str::to_owned));
+    }
+    let mut files = args.operands.as_slice();
+    if !args.has("regexp") && !args.has("file") {
+        let Some((first, rest)) = files.split_first() else { return usage_error("which PATTERN?") };
+        patterns.push(text(first)?);
+        files = rest;
+    }
+    let lines = patterns.iter().flat_map(|p| p.split('\n')).map(str::to_owned).collect();
+    Ok((lines, files))
+}
+
+fn text(pattern: &OsStr) -> anyhow::Result<String> {
+    match pattern.to_str() {
+        Some(text) => Ok(text.to_owned()),
+        None => usage_error("the pattern is not UTF-8"),
+    }
+}
+
+fn number(args: &Args, option: &str) -> anyhow::Result<Option<usize>> {
+    match args.text(option)?.map(str::parse) {
+        None => Ok(None),
+        Some(Ok(number)) => Ok(Some(number)),
+        Some(Err(_)) => usage_error(format!("the value of --{option} is not a number")),
+    }
+}
+
+/// Calls `each` for a file, or with `recursive` for every file below a folder, in the order of names.
+fn visit(path: &Path, recursive: bool, each: &mut impl FnMut(&Path)) {
+    if !recursive || !path.is_dir() {
+        return each(path);
+    }
+    let Ok(entries) = fs::read_dir(path) else { return each(path) };
+    let mut entries: Vec<_> = entries.filter_map(Result::ok).collect();
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        // Links are not followed: they may lead round in a circle.
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => visit(&entry.path(), recursive, each),
+            Ok(kind) if kind.is_file() => each(&entry.path()),
+            _ => {}
+        }
+    }
+}
+
+impl Search {
+    fn new(args: &Args, patterns: &[String], several: bool) -> anyhow::Result<Self> {
+        let kind = if args.has("fixed-strings") {
+            Kind::Fixed
+        } else if args.has("perl-regexp") {
+            Kind::Perl
+        } else if args.has("extended-regexp") {
+            Kind::Extended
+        } else {
+            Kind::Basic
+        };
+        let matcher = Matcher::new(
+            patterns,
+            kind,
+            args.has("ignore-case"),
+            args.has("word-regexp"),
+            args.has("line-regexp"),
+        )?;
+        let outputs = [
+            ("quiet", Output::Nothing),
+            ("files-with-matches", Output::NamesWith),
+            ("files-without-match", Output::NamesWithout),
+            ("count", Output::Count),
+        ];
+        let output = outputs.into_iter().find(|(option, _)| args.has(option));
+        let context = number(args, "context")?.unwrap_or(0);
+        Ok(Self {
+            matcher,
+            invert: args.has("invert-match"),
+            only: args.has("only-matching"),
+            numbers: args.has("line-number"),
+            names: (several || args.has("with-filename")) && !args.has("no-filename"),
+            text: args.has("text"),
+            output: output.map_or(Output::Lines, |(_, output)| output),
+            most: number(args, "max-count")?.unwrap_or(usize::MAX),
+            before: number(args, "before-context")?.unwrap_or(context),
+            after: number(args, "after-context")?.unwrap_or(context),
+        })
+    }
+
+    /// Searches one file; whether it has what was looked for.
+    fn file(&self, path: &Path, out: &mut impl Write) -> io::Result<bool> {
+        if path == Path::new("-") {
+            return self.lines("(standard input)", &mut io::stdin().lock(), out);
+        }
+        let file = File::open(path)?;
+        if file.metadata()?.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        self.lines(&path.to_string_lossy(), &mut BufReader::with_capacity(1 << 16, file), out)
+    }
+
+    fn lines(
+        &self,
+        name: &str,
+        input: &mut impl BufRead,
+        out: &mut impl Write,
+    ) -> io::Result<bool> {
+        let binary = !self.text && input.fill_buf()?.contains(&0);
+        let mut earlier: VecDeque<(usize, Vec<u8>)> = VecDeque::new();
+        let (mut line, mut number, mut count) = (Vec::new(), 0, 0);
+        let (mut owed, mut last_printed) = (0, 0);
+        while count < self.most || owed > 0 {
+            line.clear();
+            if input.read_until(b'\n', &mut line)? == 0 {
+                break;
+            }
+            number += 1;
+            if line.last() == Some(&b'\n') {
+                line.pop();
+            }
+            if count < self.most && self.matcher.is_match(&line) != self.invert {
+                count += 1;
+                match self.output {
+                    Output::Nothing | Output::NamesWith | Output::NamesWithout => break,
+                    Output::Lines if binary => {
+                        writeln!(out, "grep: {name}: binary file matches")?;
+                        break;
+                    }
+                    Output::Lines => {
+                        let first = earlier.front().map_or(number, |(number, _)| *number);
+                        if (self.before + self.after) > 0
+                            && last_printed > 0
+                            && first > last_printed + 1
+                        {
+                            writeln!(out, "--")?;
+                        }
+                        for (number, line) in earlier.drain(..) {
+                            self.print(name, number, '-', &line, out)?;
+                        }
+                        self.found(name, number, &line, out)?;
+                        (owed, last_printed) = (self.after, number);
+                    }
+                    Output::Count => {}
+                }
+            } else if owed > 0 {
+                self.print(name, number, '-', &line, out)?;
+                (owed, last_printed) = (owed - 1, number);
+            } else if self.before > 0 {
+                earlier.push_back((number, line.clone()));
+                if earlier.len() > self.before {
+                    earlier.pop_front();
+                }
+            }
+        }
+        self.summary(name, count, out)
+    }
+
+    fn summary(&self, name: &str, count: usize, out: &mut impl Write) -> io::Result<bool> {
+        match self.output {
+            Output::Count if self.names => writeln!(out, "{name}:{count}")?,
+            Output::Count => writeln!(out, "{count}")?,
+            Output::NamesWith if count > 0 => writeln!(out, "{name}")?,
+            Output::NamesWithout if count == 0 => writeln!(out, "{name}")?,
+            _ => {}
+        }
+        Ok((count > 0) != (self.output == Output::NamesWithout))
+    }
+
+    fn found(
+        &self,
+        name: &str,
+        number: usize,
+        line: &[u8],
+        out: &mut impl Write,
+    ) -> io::Result<()> {
+        if !self.only {
+            return self.print(name, number, ':', line, out);
+        }
+        if self.invert {
+            return Ok(());
+        }
+        for part in self.matcher.parts(line) {
+            self.print(name, number, ':', part, out)?;
+        }
+        Ok(())
+    }
+
+    fn print(
+        &self,
+        name: &str,
+        number: usize,
+        separator: char,
+        line: &[u8],
+        out: &mut impl Write,
+    ) -> io::Result<()> {
+        if self.names {
+            write!(out, "{name}{separator}")?;
+        }
+        if self.numbers {
+            write!(out, "{number}{separator}")?;
+        }
+        out.write_all(line)?;
+        out.write_all(b"\n")
+    }
+}

@@ -1,0 +1,178 @@
+//! POSIX regular expressions (XBD chapter 9, with GNU's additions) in the syntax of the `regex` crate.
+
+/// Which of the two POSIX syntaxes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Syntax {
+    /// `\(a\|b\)\{2\}`
+    Basic,
+    /// `(a|b){2}`
+    Extended,
+}
+
+/// An expression in the other syntax.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Translated {
+    /// The expression.
+    pub(crate) text: String,
+    /// It refers back to a group, which only the `fancy-regex` crate understands.
+    pub(crate) refers_back: bool,
+}
+
+/// Translates an expression. What is not valid stays so and is refused by the `regex` crate.
+pub(crate) fn translate(pattern: &str, syntax: Syntax) -> Translated {
+    let mut translator = Translator { out: String::new(), refers_back: false, start: true };
+    let mut rest = pattern;
+    while let Some(c) = rest.chars().next() {
+        rest = translator.next(c, rest.get(c.len_utf8()..).unwrap_or(""), syntax);
+    }
+    Translated { text: translator.out, refers_back: translator.refers_back }
+}
+
+struct Translator {
+    out: String,
+    refers_back: bool,
+    /// At the start of an expression, a group or an alternative, where `*` is an ordinary character
+    /// and `^` is not.
+    start: bool,
+}
+
+impl Translator {
+    /// Takes one character; returns what is left after it.
+    fn next<'a>(&mut self, c: char, after: &'a str, syntax: Syntax) -> &'a str {
+        let basic = syntax == Syntax::Basic;
+        let was_start = std::mem::replace(&mut self.start, false);
+        match c {
+            '\\' => return self.escape(after, syntax),
+            '[' => return self.bracket(after),
+            '^' if basic && !was_start => self.literal('^'),
+            '^' => {
+                self.start = true;
+                self.out.push('^');
+            }
+            '$' if basic
+                && !(after.is_empty() || after.starts_with("\\)") || after.starts_with("\\|")) =>
+            {
+                self.literal('$');
+            }
+            '*' if was_start => self.literal('*'),
+            '(' | ')' | '{' | '}' | '|' | '+' | '?' if basic => self.literal(c),
+            '{' if !after.starts_with(|d: char| d.is_ascii_digit() || d == ',') => {
+                self.literal('{')
+            }
+            '(' | '|' => {
+                self.start = true;
+                self.out.push(c);
+            }
+            '.' | '$' | '*' | ')' | '{' | '}' | '+' | '?' => self.out.push(c),
+            _ => self.literal(c),
+        }
+        after
+    }
+
+    fn literal(&mut self, c: char) {
+        self.out.push_str(&regex::escape(c.encode_utf8(&mut [0; 4])));
+    }
+
+    fn escape<'a>(&mut self, after: &'a str, syntax: Syntax) -> &'a str {
+        let Some(c) = after.chars().next() else {
+            self.out.push('\\');
+            return after;
+        };
+        match c {
+            '(' | '|' if syntax == Syntax::Basic => {
+                self.start = true;
+                self.out.push(c);
+            }
+            ')' | '{' | '}' | '+' | '?' if syntax == Syntax::Basic => self.out.push(c),
+            '1'..='9' => {
+                self.refers_back = true;
+                self.out.extend(['\\', c]);
+            }
+            '<' => self.out.push_str("\\b{start}"),
+            '>' => self.out.push_str("\\b{end}"),
+            '`' => self.out.push_str("\\A"),
+            '\'' => self.out.push_str("\\z"),
+            'w' | 'W' | 's' | 'S' | 'b' | 'B' => self.out.extend(['\\', c]),
+            _ => self.literal(c),
+        }
+        after.get(c.len_utf8()..).unwrap_or("")
+    }
+
+    /// A bracket expression: in POSIX nothing is escaped in one, and `]` may come first.
+    fn bracket<'a>(&mut self, after: &'a str) -> &'a str {
+        self.out.push('[');
+        let mut rest = after;
+        if let Some(negated) = rest.strip_prefix('^') {
+            self.out.push('^');
+            rest = negated;
+        }
+        let mut first = true;
+        while let Some(c) = rest.chars().next() {
+            let class = rest.strip_prefix("[:").and_then(|inner| inner.split_once(":]"));
+            if let Some((name, behind)) = class {
+                self.out.push_str(&format!("[:{name}:]"));
+                rest = behind;
+            } else {
+                rest = rest.get(c.len_utf8()..).unwrap_or("");
+                match c {
+                    ']' if !first => {
+                        self.out.push(']');
+                        return rest;
+                    }
+                    '\\' | '[' | ']' | '&' | '~' | '^' => self.out.extend(['\\', c]),
+                    _ => self.out.push(c),
+                }
+            }
+            first = false;
+        }
+        rest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Syntax::{Basic, Extended};
+
+    fn matches(pattern: &str, syntax: Syntax, text: &str) -> bool {
+        regex::Regex::new(&translate(pattern, syntax).text).unwrap().is_match(text)
+    }
+
+    #[test]
+    fn basic_and_extended_swap_their_operators() {
+        assert!(matches(r"^\(a\|b\)\{2\}$", Basic, "ab"));
+        assert!(matches("a+b?(c)|d{2}", Basic, "a+b?(c)|d{2}"));
+        assert!(matches("^(a|b){2}$", Extended, "ba"));
+        assert!(matches(r"a\+\(", Extended, "a+("));
+        assert!(matches("*a", Basic, "*a"));
+        assert!(matches(r"\(*a\)", Basic, "*a"));
+        assert!(matches("a{x", Extended, "a{x"));
+        assert!(matches("a^b$c", Basic, "a^b$c"));
+    }
+
+    #[test]
+    fn brackets_escape_nothing() {
+        assert!(matches(r"[\.]x", Basic, r"\x"));
+        assert!(matches("[]a]", Basic, "]"));
+        assert!(matches("[^]a]", Basic, "b") && !matches("^[^]a]", Basic, "]"));
+        assert!(matches("^[[:digit:]x]*$", Basic, "12x"));
+        assert!(matches("^[a&&b[]*$", Extended, "a&b["));
+    }
+
+    #[test]
+    fn words_and_references() {
+        assert!(matches(r"\<be\>", Basic, "to be.") && !matches(r"\<be\>", Basic, "bee"));
+        assert!(translate(r"\(a\)\1", Basic).refers_back);
+        assert_eq!(translate(r"a\.b", Extended).text, r"a\.b");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_translated(pattern in ".{0,40}") {
+            // Whatever comes out is a valid expression or is refused; it never panics.
+            for syntax in [Basic, Extended] {
+                let _ = regex::Regex::new(&translate(&pattern, syntax).text);
+            }
+        }
+    }
+}

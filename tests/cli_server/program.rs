@@ -1,0 +1,135 @@
+//! The program: as a server that can be killed, and as an operator's command.
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use std::{
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+/// Longer than anything takes, even on a busy computer.
+pub(crate) const SOON: Duration = Duration::from_secs(60);
+
+/// `xenoboot serve`; killed when dropped.
+pub(crate) struct Server {
+    pub(crate) dir: TempDir,
+    pub(crate) address: SocketAddr,
+    child: Option<Child>,
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut server = Self { dir, address: "127.0.0.1:0".parse().unwrap(), child: None };
+        server.start_again();
+        server
+    }
+
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.dir.path().join("server")
+    }
+
+    pub(crate) fn operator_file(&self) -> PathBuf {
+        self.folder().join("operator.toml")
+    }
+
+    /// Starts it again, on the port that it had.
+    pub(crate) fn start_again(&mut self) {
+        self.kill();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xenoboot"));
+        command.arg("serve").arg(self.folder()).args([
+            "--json",
+            "--listen",
+            &self.address.to_string(),
+        ]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let ready: Value = serde_json::from_str(&line).expect(&line);
+        self.address =
+            ready["url"].as_str().unwrap().strip_prefix("https://").unwrap().parse().unwrap();
+        self.child = Some(child);
+    }
+
+    /// SIGKILL, in the middle of whatever it does.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Stops it in an orderly manner; it must exit with 0.
+    pub(crate) fn stop(&mut self, signal: Signal) {
+        let mut child = self.child.take().unwrap();
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        let status = wait_until(|| child.try_wait().unwrap());
+        assert!(status.success(), "{status}");
+    }
+
+    /// An operator's command, not started.
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
+        command_with(&self.operator_file(), words)
+    }
+
+    /// Runs an operator's command, which must succeed; returns its JSON.
+    pub(crate) fn json(&self, words: &[&str]) -> Value {
+        let output = self.command(words).arg("--json").output().unwrap();
+        assert!(output.status.success(), "{words:?}: {}", stderr(&output));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Runs an operator's command, which must succeed; returns what it prints for people.
+    pub(crate) fn text(&self, words: &[&str]) -> String {
+        let output = self.command(words).output().unwrap();
+        assert!(output.status.success(), "{words:?}: {}", stderr(&output));
+        stdout(&output)
+    }
+
+    /// Runs an operator's command, which must fail with 1; returns its error.
+    pub(crate) fn fails(&self, words: &[&str]) -> String {
+        fails(&mut self.command(words))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+pub(crate) fn command_with(operator: &Path, words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xenoboot"));
+    command.args(words).env("XENOBOOT_OPERATOR", operator).stdin(Stdio::null());
+    command
+}
+
+pub(crate) fn fails(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{command:?}: {}", stdout(&output));
+    stderr(&output)
+}
+
+pub(crate) fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+pub(crate) fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// Asks until there is an answer.
+pub(crate) fn wait_until<T>(mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + SOON;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "it did not come to pass");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
