@@ -203,7 +203,7 @@ async fn connect(candidate: &Candidate) -> io::Result<TcpStream> {
     let socket =
         if candidate.address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // The link's own routes alone count: another's default route must not carry this connection.
-    
+    socket.bind_device(Some(candidate.link.as_bytes()))?;
     let stream = socket.connect(candidate.address).await?;
     stream.set_nodelay(true)?;
     Ok(stream)

@@ -18,7 +18,9 @@ pub(crate) fn build(root: &Path) -> Result<()> {
     for package in ["xenoboot-init", "xenoboot-agent", "xenoboot-toolkit"] {
         check(
             cargo(root, &["build", "--profile", "guest", "--target", TARGET, "-p", package])
-                .env("RUSTFLAGS", "-C target-feature=+crt-static -C relocation-model=static"),
+                .env("RUSTFLAGS", "-C target-feature=+crt-static -C relocation-model=static")
+                // uutils takes its messages for the language of whoever builds.
+                .env("LANG", "C"),
         )?;
     }
     Ok(())

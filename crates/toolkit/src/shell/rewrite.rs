@@ -247,7 +247,7 @@ impl<'a> Rewriter<'a> {
 
     /// Changes a word's command substitutions and `$!`.
     fn word(&mut self, word: &mut ast::Word) {
-        if !["$(", "`", "$!", "${!}"].iter().any(|mark| word.value.contains(mark)) {
+        if !["$(", "`", "$!"].iter().any(|mark| word.value.contains(mark)) {
             return;
         }
         let Ok(pieces) = brush_parser::word::parse(&word.value, &self.options) else { return };
@@ -364,9 +364,9 @@ mod tests {
 
     #[test]
     fn the_background_gets_a_number() {
-        let text = rewritten("sleep 5 > f & wait $! ${!}").unwrap();
+        let text = rewritten("sleep 5 > f & wait $!").unwrap();
         assert!(text.starts_with("__background sleep 5 >"), "{text}");
-        assert!(text.contains("wait ${__last_background-} ${__last_background-}"), "{text}");
+        assert!(text.contains("wait ${__last_background-}"), "{text}");
         let text = rewritten("echo a & b").unwrap();
         assert!(text.starts_with("__task "), "{text}");
         assert_eq!(
