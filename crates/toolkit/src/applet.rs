@@ -9,11 +9,12 @@ use std::{
 
 /// One option.
 pub(crate) struct Opt {
-    /// The letter, or `'\0'` for none.
+    /// The letter, or `'\0'` for none; `'#'` for a number by itself, as in `head -20`.
     pub(crate) short: char,
     /// The long name without dashes; also what [`Args`] knows it by.
     pub(crate) long: &'static str,
-    /// What its value is called, or empty when it takes none.
+    /// What its value is called, or empty when it takes none; in brackets when it may be left out,
+    /// and then it must be attached.
     pub(crate) value: &'static str,
     /// What it does, one line.
     pub(crate) help: &'static str,
@@ -25,7 +26,8 @@ pub(crate) struct Applet {
     pub(crate) name: &'static str,
     /// What it does, one line.
     pub(crate) summary: &'static str,
-    /// What follows the name on the usage lines, one a line.
+    /// What follows the name on the usage lines, one a line. Where it has the word COMMAND, the
+    /// options end at the first operand.
     pub(crate) usage: &'static str,
     /// Its options; `--help` comes on top.
     pub(crate) options: &'static [Opt],
@@ -64,6 +66,20 @@ impl Args {
     /// The value given last, if any.
     pub(crate) fn value(&self, long: &str) -> Option<&OsStr> {
         self.given.iter().rev().find(|(name, _)| *name == long).map(|(_, v)| v.as_os_str())
+    }
+
+    /// Every option given with its value, in order.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&'static str, &OsStr)> {
+        self.given.iter().map(|(name, value)| (*name, value.as_os_str()))
+    }
+
+    /// The value given last, as a number.
+    pub(crate) fn number<T: std::str::FromStr>(&self, long: &str) -> anyhow::Result<Option<T>> {
+        match self.text(long)?.map(str::parse) {
+            None => Ok(None),
+            Some(Ok(number)) => Ok(Some(number)),
+            Some(Err(_)) => usage_error(format!("the value of --{long} is not a number")),
+        }
     }
 
     /// Every value given, in order.
@@ -134,7 +150,12 @@ impl Applet {
                 [b'-', short @ ..] if !short.is_empty() => {
                     self.parse_short(short, &mut rest, &mut parsed)?;
                 }
-                _ => parsed.operands.push(arg),
+                _ => {
+                    parsed.operands.push(arg);
+                    if self.usage.contains("COMMAND") {
+                        parsed.operands.extend(rest.by_ref());
+                    }
+                }
             }
         }
         Ok(parsed)
@@ -154,11 +175,10 @@ impl Applet {
             None => (arg, None),
         };
         let shown = String::from_utf8_lossy(name);
-        let Some(opt) = self.options.iter().find(|o| o.long.as_bytes() == name) else {
-            return usage_error(format!("unknown option --{shown}"));
-        };
+        let opt = self.long_option(name)?;
         let value = match (opt.value.is_empty(), attached) {
             (true, None) => OsString::new(),
+            (false, None) if opt.value.starts_with('[') => OsString::new(),
             (true, Some(_)) => return usage_error(format!("option --{shown} takes no value")),
             (false, Some(value)) => OsString::from_vec(value),
             (false, None) => match rest.next() {
@@ -170,6 +190,20 @@ impl Applet {
         Ok(())
     }
 
+    /// The option of a long name, or of its beginning when no other option begins so.
+    fn long_option(&self, name: &[u8]) -> anyhow::Result<&Opt> {
+        let shown = String::from_utf8_lossy(name);
+        if let Some(opt) = self.options.iter().find(|o| o.long.as_bytes() == name) {
+            return Ok(opt);
+        }
+        let mut begun = self.options.iter().filter(|o| o.long.as_bytes().starts_with(name));
+        match (begun.next(), begun.next()) {
+            (Some(opt), None) => Ok(opt),
+            (None, _) => usage_error(format!("unknown option --{shown}")),
+            (Some(_), Some(_)) => usage_error(format!("option --{shown} is ambiguous")),
+        }
+    }
+
     fn parse_short(
         &self,
         letters: &[u8],
@@ -179,6 +213,14 @@ impl Applet {
         let mut letters = letters;
         while let [letter, after @ ..] = letters {
             let shown = char::from(*letter);
+            let number = self.options.iter().find(|o| o.short == '#');
+            if let (Some(opt), true) = (number, letter.is_ascii_digit()) {
+                let end = letters.iter().position(|b| !b.is_ascii_digit()).unwrap_or(letters.len());
+                let (digits, after) = letters.split_at(end);
+                parsed.given.push((opt.long, OsString::from_vec(digits.to_vec())));
+                letters = after;
+                continue;
+            }
             let Some(opt) = self.options.iter().find(|o| o.short == shown && o.short != '\0')
             else {
                 return usage_error(format!("unknown option -{shown}"));
@@ -186,7 +228,7 @@ impl Applet {
             letters = after;
             let value = if opt.value.is_empty() {
                 OsString::new()
-            } else if !after.is_empty() {
+            } else if !after.is_empty() || opt.value.starts_with('[') {
                 letters = &[];
                 OsString::from_vec(after.to_vec())
             } else {

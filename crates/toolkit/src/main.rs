@@ -18,6 +18,7 @@
 mod applet;
 mod applets;
 mod devices;
+mod glob;
 mod matcher;
 mod mounts;
 mod posix_regex;

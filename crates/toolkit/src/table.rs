@@ -103,6 +103,8 @@ pub(crate) static TABLE: &[Row] = &[
     own(&applets::dmesg::APPLET),
     own(&applets::free::APPLET),
     own(&applets::grep::APPLET),
+    own(&applets::grep::EGREP),
+    own(&applets::grep::FGREP),
     own(&applets::hostname::APPLET),
     own(&applets::insmod::APPLET),
     own(&applets::losetup::APPLET),

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! in one empty folder, so that a command finds what the one before it made. A line of `...` stands
-//! for any lines.
+//! for any lines. The comparison with the originals is in `differential.rs`.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed test may panic")]
 
 mod bench;
@@ -19,6 +19,8 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::Mutex,
+    thread,
     time::Duration,
 };
 
@@ -69,27 +71,43 @@ fn matches(expected: &str, output: &str) -> bool {
     }
 }
 
+/// Runs a script; what was wrong.
+fn script(bench: &Bench, name: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let text = fs::read_to_string(folder("tests/scripts").join(format!("{name}.txt"))).unwrap();
+    let work = tempfile::tempdir().unwrap();
+    for step in steps(&text) {
+        let mut command = Command::new(bench.path("sh"));
+        let line = format!("cd {}; exec 2>&1\n{}", work.path().display(), step.command);
+        command.args(["-c", &line]);
+        let outcome = bench.run(command, Duration::from_secs(20));
+        if outcome.status != Some(step.status) || !matches(&step.expected, &outcome.stdout) {
+            let expected = format!("{}(status: {})", step.expected, step.status);
+            wrong.push(format!(
+                "== {name}: {}\n-- expected\n{expected}\n-- got\n{outcome}",
+                step.command
+            ));
+        }
+    }
+    wrong
+}
+
 #[test]
 fn commands_print_what_their_scripts_say() {
     let bench = Bench::new();
-    let mut wrong = Vec::new();
-    for name in names(&folder("tests/scripts")) {
-        let text = fs::read_to_string(folder("tests/scripts").join(format!("{name}.txt"))).unwrap();
-        let work = tempfile::tempdir().unwrap();
-        for step in steps(&text) {
-            let mut command = Command::new(bench.path("sh"));
-            let line = format!("cd {}; exec 2>&1\n{}", work.path().display(), step.command);
-            command.args(["-c", &line]);
-            let outcome = bench.run(command, Duration::from_secs(20));
-            if outcome.status != Some(step.status) || !matches(&step.expected, &outcome.stdout) {
-                let expected = format!("{}(status: {})", step.expected, step.status);
-                wrong.push(format!(
-                    "== {name}: {}\n-- expected\n{expected}\n-- got\n{outcome}",
-                    step.command
-                ));
-            }
+    let wrong = Mutex::new(Vec::new());
+    let names = Mutex::new(names(&folder("tests/scripts")).into_iter());
+    let next = || names.lock().unwrap().next();
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().unwrap().get() * 2 {
+            scope.spawn(|| {
+                while let Some(name) = next() {
+                    wrong.lock().unwrap().extend(script(&bench, &name));
+                }
+            });
         }
-    }
+    });
+    let wrong = wrong.into_inner().unwrap();
     if !wrong.is_empty() {
         panic!("{} commands:\n{}", wrong.len(), wrong.join("\n"));
     }

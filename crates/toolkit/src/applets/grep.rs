@@ -2,6 +2,7 @@
 
 use crate::{
     applet::{Applet, Args, Opt, usage_error},
+    glob,
     matcher::{Kind, Matcher},
 };
 use anyhow::Context as _;
@@ -10,6 +11,7 @@ use std::{
     ffi::OsStr,
     fs::{self, File},
     io::{self, BufRead, BufReader, Write},
+    os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
 };
 
@@ -20,6 +22,11 @@ const fn flag(short: char, long: &'static str, help: &'static str) -> Opt {
 const fn value(short: char, long: &'static str, value: &'static str, help: &'static str) -> Opt {
     Opt { short, long, value, help }
 }
+
+/// `grep -E` by its old name.
+pub(crate) static EGREP: Applet = Applet { name: "egrep", run: egrep, ..APPLET };
+/// `grep -F` by its old name.
+pub(crate) static FGREP: Applet = Applet { name: "fgrep", run: fgrep, ..APPLET };
 
 pub(crate) static APPLET: Applet = Applet {
     name: "grep",
@@ -46,12 +53,23 @@ pub(crate) static APPLET: Applet = Applet {
         flag('H', "with-filename", "print the file's name before each line"),
         flag('h', "no-filename", "do not"),
         flag('r', "recursive", "all files below a folder"),
+        flag('R', "dereference-recursive", "the same"),
         flag('a', "text", "treat every file as text"),
         value('m', "max-count", "N", "stop after N lines of a file"),
         value('A', "after-context", "N", "print N lines after each match too"),
         value('B', "before-context", "N", "print N lines before each match too"),
         value('C', "context", "N", "both"),
-        value('\0', "color", "WHEN", "understood, without effect"),
+        value('#', "lines-around", "N", "the same as -C N"),
+        flag('b', "byte-offset", "print where in the file the line, or with -o the match, begins"),
+        flag('z', "null-data", "lines end with a zero byte"),
+        flag('Z', "null", "a zero byte after a file's name"),
+        flag('y', "ignore-case-too", "the same as -i"),
+        flag('I', "skip-binary", "binary files do not match"),
+        value('\0', "include", "GLOB", "with -r only files of such names"),
+        value('\0', "exclude", "GLOB", "with -r no files of such names"),
+        value('\0', "label", "NAME", "what standard input is called"),
+        flag('\0', "line-buffered", "understood: lines are not kept back for long"),
+        value('\0', "color", "[WHEN]", "understood, without effect"),
     ],
     notes: "",
     example: "grep -rn 'root=' /mnt/boot",
@@ -65,11 +83,26 @@ struct Search {
     only: bool,
     numbers: bool,
     names: bool,
+    offsets: bool,
+    /// What ends a line.
+    end: u8,
+    null: bool,
+    label: String,
     text: bool,
+    skip_binary: bool,
     output: Output,
     most: usize,
     before: usize,
     after: usize,
+}
+
+/// Where a line, or what matches in it, stands.
+#[derive(Clone, Copy)]
+struct Place {
+    /// From 1.
+    number: usize,
+    /// Bytes from the file's beginning.
+    offset: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -82,7 +115,19 @@ enum Output {
 }
 
 fn run(args: &Args) -> anyhow::Result<u8> {
-    match search(args) {
+    run_as(args, Kind::Basic)
+}
+
+fn egrep(args: &Args) -> anyhow::Result<u8> {
+    run_as(args, Kind::Extended)
+}
+
+fn fgrep(args: &Args) -> anyhow::Result<u8> {
+    run_as(args, Kind::Fixed)
+}
+
+fn run_as(args: &Args, default: Kind) -> anyhow::Result<u8> {
+    match search(args, default) {
         // For scripts 1 means that there was no match.
         Err(error) if !error.is::<crate::applet::UsageError>() => {
             eprintln!("grep: {error:#}");
@@ -92,17 +137,20 @@ fn run(args: &Args) -> anyhow::Result<u8> {
     }
 }
 
-fn search(args: &Args) -> anyhow::Result<u8> {
+fn search(args: &Args, default: Kind) -> anyhow::Result<u8> {
     let (patterns, files) = patterns(args)?;
-    let recursive = args.has("recursive");
+    let recursive = args.has("recursive") || args.has("dereference-recursive");
     let default = [Path::new(if recursive { "." } else { "-" }).to_owned()];
     let files: Vec<PathBuf> =
         if files.is_empty() { default.into() } else { files.iter().map(PathBuf::from).collect() };
-    let search = Search::new(args, &patterns, files.len() > 1 || recursive)?;
+    let search = Search::new(args, &patterns, default, files.len() > 1 || recursive)?;
     let mut out = io::BufWriter::new(io::stdout().lock());
     let (mut matched, mut failed) = (false, false);
     for file in &files {
         visit(file, recursive, &mut |path| {
+            if recursive && path != file && !wanted(args, path) {
+                return;
+            }
             if matched && search.output == Output::Nothing {
                 return;
             }
@@ -120,6 +168,17 @@ fn search(args: &Args) -> anyhow::Result<u8> {
     out.flush()?;
     let quiet = matched && search.output == Output::Nothing;
     Ok(if failed && !quiet { 2 } else { u8::from(!matched) })
+}
+
+/// Whether --include and --exclude let a file's name through.
+fn wanted(args: &Args, path: &Path) -> bool {
+    let Some(name) = path.file_name().map(|name| name.as_bytes()) else { return true };
+    let hit = |option| {
+        let globs = args.values(option).map(OsStr::as_bytes).collect::<Vec<_>>();
+        (!globs.is_empty(), globs.iter().any(|pattern| glob::matches(pattern, name)))
+    };
+    let ((limited, included), (_, excluded)) = (hit("include"), hit("exclude"));
+    (included || !limited) && !excluded
 }
 
 /// As GNU's messages: without the number that Rust adds.
@@ -183,7 +242,7 @@ fn visit(path: &Path, recursive: bool, each: &mut impl FnMut(&Path)) {
 }
 
 impl Search {
-    fn new(args: &Args, patterns: &[String], several: bool) -> anyhow::Result<Self> {
+    fn new(args: &Args, patterns: &[String], default: Kind, several: bool) -> anyhow::Result<Self> {
         let kind = if args.has("fixed-strings") {
             Kind::Fixed
         } else if args.has("perl-regexp") {
@@ -191,12 +250,12 @@ impl Search {
         } else if args.has("extended-regexp") {
             Kind::Extended
         } else {
-            Kind::Basic
+            default
         };
         let matcher = Matcher::new(
             patterns,
             kind,
-            args.has("ignore-case"),
+            args.has("ignore-case") || args.has("ignore-case-too"),
             args.has("word-regexp"),
             args.has("line-regexp"),
         )?;
@@ -207,14 +266,20 @@ impl Search {
             ("count", Output::Count),
         ];
         let output = outputs.into_iter().find(|(option, _)| args.has(option));
-        let context = number(args, "context")?.unwrap_or(0);
+        let around = number(args, "lines-around")?.unwrap_or(0);
+        let context = number(args, "context")?.unwrap_or(around);
         Ok(Self {
             matcher,
             invert: args.has("invert-match"),
             only: args.has("only-matching"),
             numbers: args.has("line-number"),
             names: (several || args.has("with-filename")) && !args.has("no-filename"),
-            text: args.has("text"),
+            offsets: args.has("byte-offset"),
+            end: if args.has("null-data") { 0 } else { b'\n' },
+            null: args.has("null"),
+            label: args.text("label")?.unwrap_or("(standard input)").to_owned(),
+            text: args.has("text") || args.has("null-data"),
+            skip_binary: args.has("skip-binary"),
             output: output.map_or(Output::Lines, |(_, output)| output),
             most: number(args, "max-count")?.unwrap_or(usize::MAX),
             before: number(args, "before-context")?.unwrap_or(context),
@@ -225,7 +290,7 @@ impl Search {
     /// Searches one file; whether it has what was looked for.
     fn file(&self, path: &Path, out: &mut impl Write) -> io::Result<bool> {
         if path == Path::new("-") {
-            return self.lines("(standard input)", &mut io::stdin().lock(), out);
+            return self.lines(&self.label, &mut io::stdin().lock(), out);
         }
         let file = File::open(path)?;
         if file.metadata()?.is_dir() {
@@ -241,16 +306,22 @@ impl Search {
         out: &mut impl Write,
     ) -> io::Result<bool> {
         let binary = !self.text && input.fill_buf()?.contains(&0);
-        let mut earlier: VecDeque<(usize, Vec<u8>)> = VecDeque::new();
+        if binary && self.skip_binary {
+            return self.summary(name, 0, out);
+        }
+        let mut earlier: VecDeque<(Place, Vec<u8>)> = VecDeque::new();
         let (mut line, mut number, mut count) = (Vec::new(), 0, 0);
+        let mut next_offset = 0;
         let (mut owed, mut last_printed) = (0, 0);
         while count < self.most || owed > 0 {
             line.clear();
-            if input.read_until(b'\n', &mut line)? == 0 {
+            if input.read_until(self.end, &mut line)? == 0 {
                 break;
             }
             number += 1;
-            if line.last() == Some(&b'\n') {
+            let place = Place { number, offset: next_offset };
+            next_offset += line.len();
+            if line.last() == Some(&self.end) {
                 line.pop();
             }
             if count < self.most && self.matcher.is_match(&line) != self.invert {
@@ -258,30 +329,30 @@ impl Search {
                 match self.output {
                     Output::Nothing | Output::NamesWith | Output::NamesWithout => break,
                     Output::Lines if binary => {
-                        writeln!(out, "grep: {name}: binary file matches")?;
+                        eprintln!("grep: {name}: binary file matches");
                         break;
                     }
                     Output::Lines => {
-                        let first = earlier.front().map_or(number, |(number, _)| *number);
+                        let first = earlier.front().map_or(number, |(place, _)| place.number);
                         if (self.before + self.after) > 0
                             && last_printed > 0
                             && first > last_printed + 1
                         {
                             writeln!(out, "--")?;
                         }
-                        for (number, line) in earlier.drain(..) {
-                            self.print(name, number, '-', &line, out)?;
+                        for (place, line) in earlier.drain(..) {
+                            self.print(name, place, '-', &line, out)?;
                         }
-                        self.found(name, number, &line, out)?;
+                        self.found(name, place, &line, out)?;
                         (owed, last_printed) = (self.after, number);
                     }
                     Output::Count => {}
                 }
             } else if owed > 0 {
-                self.print(name, number, '-', &line, out)?;
+                self.print(name, place, '-', &line, out)?;
                 (owed, last_printed) = (owed - 1, number);
             } else if self.before > 0 {
-                earlier.push_back((number, line.clone()));
+                earlier.push_back((place, line.clone()));
                 if earlier.len() > self.before {
                     earlier.pop_front();
                 }
@@ -294,28 +365,34 @@ impl Search {
         match self.output {
             Output::Count if self.names => writeln!(out, "{name}:{count}")?,
             Output::Count => writeln!(out, "{count}")?,
-            Output::NamesWith if count > 0 => writeln!(out, "{name}")?,
-            Output::NamesWithout if count == 0 => writeln!(out, "{name}")?,
+            Output::NamesWith if count > 0 => self.name(name, out)?,
+            Output::NamesWithout if count == 0 => self.name(name, out)?,
             _ => {}
         }
         Ok((count > 0) != (self.output == Output::NamesWithout))
     }
 
+    fn name(&self, name: &str, out: &mut impl Write) -> io::Result<()> {
+        write!(out, "{name}{}", if self.null { '\0' } else { '\n' })
+    }
+
     fn found(
         &self,
         name: &str,
-        number: usize,
+        place: Place,
         line: &[u8],
         out: &mut impl Write,
     ) -> io::Result<()> {
         if !self.only {
-            return self.print(name, number, ':', line, out);
+            return self.print(name, place, ':', line, out);
         }
         if self.invert {
             return Ok(());
         }
         for part in self.matcher.parts(line) {
-            self.print(name, number, ':', part, out)?;
+            let within = part.as_ptr().addr() - line.as_ptr().addr();
+            let place = Place { offset: place.offset + within, ..place };
+            self.print(name, place, ':', part, out)?;
         }
         Ok(())
     }
@@ -323,18 +400,21 @@ impl Search {
     fn print(
         &self,
         name: &str,
-        number: usize,
+        place: Place,
         separator: char,
         line: &[u8],
         out: &mut impl Write,
     ) -> io::Result<()> {
         if self.names {
-            write!(out, "{name}{separator}")?;
+            write!(out, "{name}{}", if self.null { '\0' } else { separator })?;
         }
         if self.numbers {
-            write!(out, "{number}{separator}")?;
+            write!(out, "{}{separator}", place.number)?;
+        }
+        if self.offsets {
+            write!(out, "{}{separator}", place.offset)?;
         }
         out.write_all(line)?;
-        out.write_all(b"\n")
+        out.write_all(&[self.end])
     }
 }

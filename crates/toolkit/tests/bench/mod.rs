@@ -1,5 +1,6 @@
 //! Runs commands of the toolkit: a folder with a link for each, as in the image.
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+#![allow(dead_code, reason = "not every test needs all of it")]
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
@@ -14,6 +15,9 @@ use std::{
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
+
+/// Where the host's commands are.
+const HOST: &str = "/usr/bin:/bin:/usr/sbin:/sbin";
 
 /// The folder with the links.
 pub(crate) struct Bench {
@@ -56,9 +60,22 @@ impl Bench {
 
     /// Runs a command that finds the toolkit's commands before the host's, with an empty standard
     /// input, in an empty folder, for at most `limit`.
-    pub(crate) fn run(&self, mut command: Command, limit: Duration) -> Outcome {
+    pub(crate) fn run(&self, command: Command, limit: Duration) -> Outcome {
+        self.run_in(command, &format!("{}:{HOST}", self.links.path().display()), limit)
+    }
+
+    /// The same, but it finds the host's commands only.
+    pub(crate) fn run_with_host_path(&self, command: Command, limit: Duration) -> Outcome {
+        self.run_in(command, HOST, limit)
+    }
+
+    /// The folder with the links.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.links.path().to_owned()
+    }
+
+    fn run_in(&self, mut command: Command, path: &str, limit: Duration) -> Outcome {
         let work = tempfile::tempdir().unwrap();
-        let path = format!("{}:/usr/bin:/bin:/usr/sbin:/sbin", self.links.path().display());
         command.env_clear().env("PATH", path).env("HOME", "/").env("TMPDIR", work.path());
         command.env("LC_ALL", "C.UTF-8").current_dir(work.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
