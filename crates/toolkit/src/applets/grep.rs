@@ -140,9 +140,9 @@ fn run_as(args: &Args, default: Kind) -> anyhow::Result<u8> {
 fn search(args: &Args, default: Kind) -> anyhow::Result<u8> {
     let (patterns, files) = patterns(args)?;
     let recursive = args.has("recursive") || args.has("dereference-recursive");
-    let default = [Path::new(if recursive { "." } else { "-" }).to_owned()];
+    let nothing = [Path::new(if recursive { "." } else { "-" }).to_owned()];
     let files: Vec<PathBuf> =
-        if files.is_empty() { default.into() } else { files.iter().map(PathBuf::from).collect() };
+        if files.is_empty() { nothing.into() } else { files.iter().map(PathBuf::from).collect() };
     let search = Search::new(args, &patterns, default, files.len() > 1 || recursive)?;
     let mut out = io::BufWriter::new(io::stdout().lock());
     let (mut matched, mut failed) = (false, false);
