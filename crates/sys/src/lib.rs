@@ -15,6 +15,7 @@
 )]
 
 pub mod block;
+pub mod blockdev;
 pub mod cgroup;
 pub mod clock;
 pub mod fake;

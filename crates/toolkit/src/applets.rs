@@ -1,10 +1,16 @@
 //! The commands of ours, one file each; `table.rs` has the rows.
 
+pub(crate) mod awk;
 pub(crate) mod blkid;
+pub(crate) mod bzip2;
 pub(crate) mod clear;
+pub(crate) mod cmp;
+pub(crate) mod diff;
 pub(crate) mod dmesg;
+pub(crate) mod fdisk;
 pub(crate) mod free;
 pub(crate) mod grep;
+pub(crate) mod gzip;
 pub(crate) mod hostname;
 pub(crate) mod insmod;
 pub(crate) mod losetup;
@@ -19,6 +25,10 @@ pub(crate) mod poweroff;
 pub(crate) mod ps;
 pub(crate) mod reboot;
 pub(crate) mod rmmod;
+pub(crate) mod sfdisk;
 pub(crate) mod sysctl;
+pub(crate) mod tar;
 pub(crate) mod umount;
 pub(crate) mod xb;
+pub(crate) mod xz;
+pub(crate) mod zstd;

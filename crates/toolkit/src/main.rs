@@ -17,15 +17,23 @@
 
 mod applet;
 mod applets;
+mod archive;
+mod columns;
+mod awk;
+mod compress;
 mod devices;
+mod diff;
 mod glob;
 mod matcher;
 mod mounts;
+mod names;
+mod partitions;
 mod posix_regex;
 mod probe;
 mod processes;
 mod shell;
 mod signals;
+mod sizes;
 mod table;
 
 use std::{
