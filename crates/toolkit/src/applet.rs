@@ -39,6 +39,12 @@ pub(crate) struct Applet {
     pub(crate) run: fn(&Args) -> anyhow::Result<u8>,
 }
 
+/// What was wrong, in the words of the C library, without the number that Rust adds.
+pub(crate) fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
 /// A wrong command line: exit status 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -50,9 +56,11 @@ pub(crate) fn usage_error<T>(text: impl Into<String>) -> anyhow::Result<T> {
 }
 
 /// A parsed command line.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Args {
     given: Vec<(&'static str, OsString)>,
+    /// For each of those how many operands came before it.
+    places: Vec<usize>,
     /// What is neither option nor option's value, in order.
     pub(crate) operands: Vec<OsString>,
 }
@@ -71,6 +79,43 @@ impl Args {
     /// Every option given with its value, in order.
     pub(crate) fn all(&self) -> impl Iterator<Item = (&'static str, &OsStr)> {
         self.given.iter().map(|(name, value)| (*name, value.as_os_str()))
+    }
+
+    /// The same, and how many operands came before each.
+    pub(crate) fn placed(&self) -> impl Iterator<Item = (&'static str, &OsStr, usize)> {
+        let places = self.given.iter().zip(&self.places);
+        places.map(|((name, value), place)| (*name, value.as_os_str(), *place))
+    }
+
+    fn give(&mut self, name: &'static str, value: OsString) {
+        self.given.push((name, value));
+        self.places.push(self.operands.len());
+    }
+
+    /// Takes the first operand as letters of options, whose values are the operands after it: the
+    /// old way of `tar xzf FILE`.
+    pub(crate) fn take_bundle(&mut self, options: &'static [Opt]) -> anyhow::Result<()> {
+        let mut rest = std::mem::take(&mut self.operands).into_iter();
+        let letters = rest.next().unwrap_or_default();
+        let mut taken = 1;
+        for letter in letters.as_bytes().iter().copied().map(char::from) {
+            let Some(opt) = options.iter().find(|o| o.short == letter && letter != '\0') else {
+                return usage_error(format!("unknown option {letter}"));
+            };
+            let value = if opt.value.is_empty() {
+                OsString::new()
+            } else {
+                let lack = || UsageError(format!("option {letter} needs a {}", opt.value));
+                rest.next().ok_or_else(lack)?
+            };
+            taken += usize::from(!opt.value.is_empty());
+            self.give(opt.long, value);
+        }
+        for place in &mut self.places {
+            *place = place.saturating_sub(taken);
+        }
+        self.operands = rest.collect();
+        Ok(())
     }
 
     /// The value given last, as a number.
@@ -139,7 +184,7 @@ impl Applet {
         let signals = self.options.iter().find(|o| o.long == "signal");
         while let Some(arg) = rest.next() {
             if let (Some(opt), Some(name)) = (signals, signals::of_option(arg.as_bytes())) {
-                parsed.given.push((opt.long, name.into()));
+                parsed.give(opt.long, name.into());
                 continue;
             }
             match arg.as_bytes() {
@@ -186,7 +231,7 @@ impl Applet {
                 None => return usage_error(format!("option --{shown} needs a {}", opt.value)),
             },
         };
-        parsed.given.push((opt.long, value));
+        parsed.give(opt.long, value);
         Ok(())
     }
 
@@ -217,7 +262,7 @@ impl Applet {
             if let (Some(opt), true) = (number, letter.is_ascii_digit()) {
                 let end = letters.iter().position(|b| !b.is_ascii_digit()).unwrap_or(letters.len());
                 let (digits, after) = letters.split_at(end);
-                parsed.given.push((opt.long, OsString::from_vec(digits.to_vec())));
+                parsed.give(opt.long, OsString::from_vec(digits.to_vec()));
                 letters = after;
                 continue;
             }
@@ -237,7 +282,7 @@ impl Applet {
                     None => return usage_error(format!("option -{shown} needs a {}", opt.value)),
                 }
             };
-            parsed.given.push((opt.long, value));
+            parsed.give(opt.long, value);
         }
         Ok(())
     }

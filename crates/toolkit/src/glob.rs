@@ -68,13 +68,22 @@ mod tests {
 
     #[test]
     fn patterns_match_whole_names() {
-        for (pattern, name) in
-            [("*.txt", "a.txt"), ("a?c", "abc"), ("[a-c]x", "bx"), ("[!a]", "b"), ("*a*b", "xaxb"),
-             ("[]]", "]"), ("[x", "[x"), ("\\*", "*"), ("**", "")]
-        {
+        for (pattern, name) in [
+            ("*.txt", "a.txt"),
+            ("a?c", "abc"),
+            ("[a-c]x", "bx"),
+            ("[!a]", "b"),
+            ("*a*b", "xaxb"),
+            ("[]]", "]"),
+            ("[x", "[x"),
+            ("\\*", "*"),
+            ("**", ""),
+        ] {
             assert!(matches(pattern.as_bytes(), name.as_bytes()), "{pattern} {name}");
         }
-        for (pattern, name) in [("*.txt", "a.txt2"), ("a?", "a"), ("[!a]", "a"), ("a", ""), ("", "a")] {
+        for (pattern, name) in
+            [("*.txt", "a.txt2"), ("a?", "a"), ("[!a]", "a"), ("a", ""), ("", "a")]
+        {
             assert!(!matches(pattern.as_bytes(), name.as_bytes()), "{pattern} {name}");
         }
     }

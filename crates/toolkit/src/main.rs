@@ -18,8 +18,8 @@
 mod applet;
 mod applets;
 mod archive;
-mod columns;
 mod awk;
+mod columns;
 mod compress;
 mod devices;
 mod diff;
@@ -28,6 +28,7 @@ mod matcher;
 mod mounts;
 mod names;
 mod partitions;
+mod patch;
 mod posix_regex;
 mod probe;
 mod processes;

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! # a remark
-//! < printf 'a\nb\n' > f           prepares the folder (host's shell and commands), once for each case
+//! < printf 'a\nb\n' > f           prepares the folder (host's shell and commands), once
 //! @opts -n | -r |  | -u -k 2      a list: a case that names @opts is made once for every part
 //! $ sort @opts f; cat g           one case: a line for the host's bash, in a fresh copy of the folder
 //! ~ no colours                    the next case differs, for this reason; the test fails when it agrees
@@ -13,7 +13,7 @@
 //!
 //! With the toolkit, PATH holds nothing but its commands; what bash has built in (`printf`, `echo`,
 //! `test`, `kill`) is bash's in both, unless called as `env printf`. Both see `LC_ALL=C`, `TZ=UTC`,
-//! and an empty standard input. Files are made anew, so that times and inode numbers differ. Lists
+//! and an empty standard input. Each case gets a copy, with the same times. Lists
 //! combine: two of them in one line give every pair.
 //!
 //! `DIFFERENTIAL=awk` in the environment runs one file only and prints what differs.
@@ -23,6 +23,7 @@ mod bench;
 
 use bench::Bench;
 use std::{
+    collections::HashMap,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -85,21 +86,41 @@ fn expand(lines: Vec<String>, lists: &[(String, Vec<String>)]) -> Vec<String> {
 }
 
 /// Runs a case with the given PATH; what it printed and its exit status.
-fn run(bench: &Bench, case: &Case, path: &Path) -> (String, String) {
+fn run(bench: &Bench, case: &Case, prepared: &Prepared, path: &Path) -> (String, String) {
     let work = tempfile::tempdir().unwrap();
     let mut command = Command::new("/bin/bash");
-    // PATH is set after the preparation, which always uses the host's commands.
     let line = format!(
-        "export LC_ALL=C TZ=UTC; cd {}\n{}\nexport PATH={}\n{}\n",
-        work.path().display(),
-        case.setup.replace('\n', "\n:\n"),
+        "export LC_ALL=C TZ=UTC; cp -a {}/. {work} && cd {work} || exit 99\nexport PATH={}\n{}\n",
+        prepared[&case.setup].path().display(),
         path.display(),
-        case.line
+        case.line,
+        work = work.path().display(),
     );
     command.args(["--norc", "-c", &line]);
     let outcome = bench.run_with_host_path(command, Duration::from_secs(30));
     let shown = format!("{}(status: {:?})\n", outcome.stdout, outcome.status);
     (shown, outcome.stderr)
+}
+
+/// The folders that the cases' preparations have made.
+type Prepared = HashMap<String, tempfile::TempDir>;
+
+fn prepare(bench: &Bench, cases: &[Case]) -> Prepared {
+    let mut prepared = Prepared::new();
+    for case in cases {
+        if prepared.contains_key(&case.setup) {
+            continue;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new("/bin/bash");
+        let place = folder.path().display();
+        let line = format!("export LC_ALL=C TZ=UTC; umask 022; cd {place}\n{}", case.setup);
+        command.args(["--norc", "-c", &line]);
+        let outcome = bench.run_with_host_path(command, Duration::from_secs(60));
+        assert!(outcome.status.is_some(), "{}: {outcome}", case.file);
+        prepared.insert(case.setup.clone(), folder);
+    }
+    prepared
 }
 
 fn files() -> Vec<PathBuf> {
@@ -118,13 +139,14 @@ fn commands_do_what_the_originals_do() {
         }
     }
     let bench = Bench::new();
+    let prepared = prepare(&bench, &all);
     let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let workers = thread::available_parallelism().unwrap().get() * 2;
     thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
                 while let Some(case) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if let Some(text) = difference(&bench, case) {
+                    if let Some(text) = difference(&bench, case, &prepared) {
                         wrong.lock().unwrap().push(text);
                     }
                 }
@@ -140,10 +162,10 @@ fn commands_do_what_the_originals_do() {
 }
 
 /// What is wrong with a case, if anything.
-fn difference(bench: &Bench, case: &Case) -> Option<String> {
+fn difference(bench: &Bench, case: &Case, prepared: &Prepared) -> Option<String> {
     let host = Path::new("/usr/bin:/bin:/usr/sbin:/sbin");
-    let (theirs, _) = run(bench, case, host);
-    let (ours, stderr) = run(bench, case, &bench.folder());
+    let (theirs, _) = run(bench, case, prepared, host);
+    let (ours, stderr) = run(bench, case, prepared, &bench.folder());
     let title = format!("== {}: {}", case.file, case.line);
     match (&case.known, ours == theirs) {
         (None, false) => {

@@ -1,12 +1,13 @@
 //! `grep`: the lines that match.
 
 use crate::{
-    applet::{Applet, Args, Opt, usage_error},
+    applet::{Applet, Args, Opt, reason, usage_error},
     glob,
     matcher::{Kind, Matcher},
 };
 use anyhow::Context as _;
 use std::{
+    cell::Cell,
     collections::VecDeque,
     ffi::OsStr,
     fs::{self, File},
@@ -94,6 +95,8 @@ struct Search {
     most: usize,
     before: usize,
     after: usize,
+    /// Whether anything was printed, of any file.
+    printed: Cell<bool>,
 }
 
 /// Where a line, or what matches in it, stands.
@@ -179,12 +182,6 @@ fn wanted(args: &Args, path: &Path) -> bool {
     };
     let ((limited, included), (_, excluded)) = (hit("include"), hit("exclude"));
     (included || !limited) && !excluded
-}
-
-/// As GNU's messages: without the number that Rust adds.
-fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
 /// The patterns, and the operands that are files.
@@ -284,6 +281,7 @@ impl Search {
             most: number(args, "max-count")?.unwrap_or(usize::MAX),
             before: number(args, "before-context")?.unwrap_or(context),
             after: number(args, "after-context")?.unwrap_or(context),
+            printed: Cell::new(false),
         })
     }
 
@@ -335,14 +333,15 @@ impl Search {
                     Output::Lines => {
                         let first = earlier.front().map_or(number, |(place, _)| place.number);
                         if (self.before + self.after) > 0
-                            && last_printed > 0
-                            && first > last_printed + 1
+                            && self.printed.get()
+                            && (last_printed == 0 || first > last_printed + 1)
                         {
                             writeln!(out, "--")?;
                         }
                         for (place, line) in earlier.drain(..) {
                             self.print(name, place, '-', &line, out)?;
                         }
+                        self.printed.set(true);
                         self.found(name, place, &line, out)?;
                         (owed, last_printed) = (self.after, number);
                     }
@@ -369,20 +368,14 @@ impl Search {
             Output::NamesWithout if count == 0 => self.name(name, out)?,
             _ => {}
         }
-        Ok((count > 0) != (self.output == Output::NamesWithout))
+        Ok(count > 0)
     }
 
     fn name(&self, name: &str, out: &mut impl Write) -> io::Result<()> {
         write!(out, "{name}{}", if self.null { '\0' } else { '\n' })
     }
 
-    fn found(
-        &self,
-        name: &str,
-        place: Place,
-        line: &[u8],
-        out: &mut impl Write,
-    ) -> io::Result<()> {
+    fn found(&self, name: &str, place: Place, line: &[u8], out: &mut impl Write) -> io::Result<()> {
         if !self.only {
             return self.print(name, place, ':', line, out);
         }
