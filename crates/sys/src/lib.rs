@@ -29,6 +29,7 @@ pub mod packet;
 pub mod power;
 pub mod process;
 pub mod signal;
+pub mod swap;
 pub mod uevent;
 pub mod watchdog;
 

@@ -286,6 +286,7 @@ fn aligned(
             let width = widths.get(n).copied().unwrap_or(0);
             let last = n + 1 == columns.len();
             let _ = match (column.right, last) {
+                (true, true) if cell.is_empty() => Ok(()),
                 (true, _) => write!(out, "{cell:>width$}"),
                 (false, true) => write!(out, "{cell}"),
                 (false, false) => write!(out, "{cell:<width$}"),

@@ -19,6 +19,7 @@ mod applet;
 mod applets;
 mod archive;
 mod awk;
+mod block;
 mod columns;
 mod compress;
 mod devices;
@@ -34,6 +35,7 @@ mod probe;
 mod processes;
 mod shell;
 mod signals;
+mod signatures;
 mod sizes;
 mod table;
 

@@ -16,6 +16,18 @@ pub(crate) struct Mount {
     pub(crate) options: String,
     /// The device's numbers, `8:1`.
     pub(crate) device: String,
+    /// Its number.
+    pub(crate) id: u64,
+    /// That of the mount that it is on.
+    pub(crate) parent: u64,
+    /// Which folder of the file system is mounted.
+    pub(crate) root: PathBuf,
+    /// Options of the mount alone.
+    pub(crate) own: String,
+    /// Options of the file system alone.
+    pub(crate) file_system: String,
+    /// `shared:1 master:2` and the like.
+    pub(crate) fields: String,
 }
 
 /// Every mount, in the order they were made.
@@ -28,21 +40,39 @@ pub(crate) fn all() -> anyhow::Result<Vec<Mount>> {
 /// `36 35 98:0 /root /mnt rw,noatime shared:1 - ext3 /dev/root rw,errors=continue`
 fn parse(line: &str) -> Option<Mount> {
     let (mount, file_system) = line.split_once(" - ")?;
-    let mut mount = mount.split(' ').skip(2);
+    let mut mount = mount.split(' ');
+    let id = mount.next()?.parse().ok()?;
+    let parent = mount.next()?.parse().ok()?;
     let device = mount.next()?.to_owned();
-    let target = unescape(mount.nth(1)?);
+    let root = unescape(mount.next()?);
+    let target = unescape(mount.next()?);
     let own = mount.next()?;
+    let fields = mount.collect::<Vec<_>>().join(" ");
     let mut file_system = file_system.split(' ');
     let kind = file_system.next()?.to_owned();
     let source = unescape(file_system.next()?);
     let mut options = own.to_owned();
-    for option in file_system.next().unwrap_or("").split(',') {
+    let of_file_system = file_system.next().unwrap_or("");
+    for option in of_file_system.split(',') {
         if !option.is_empty() && !own.split(',').any(|o| o == option) {
             options.push(',');
             options.push_str(option);
         }
     }
-    Some(Mount { source, target, kind, options, device })
+    let (own, file_system) = (own.to_owned(), of_file_system.to_owned());
+    Some(Mount {
+        source,
+        target,
+        kind,
+        options,
+        device,
+        id,
+        parent,
+        root,
+        own,
+        file_system,
+        fields,
+    })
 }
 
 /// Blanks and the like are written as a backslash and three octal digits.
