@@ -1,0 +1,301 @@
+//! Making archives.
+
+use super::{Excludes, wanted};
+use crate::{
+    applet::{Args, usage_error},
+    archive::shown,
+    compress::{Format, Writer},
+    names,
+};
+use anyhow::Context as _;
+use std::{
+    collections::HashMap,
+    ffi::{OsStr, OsString},
+    fs::{self, File, Metadata},
+    io::{self, BufWriter, Read, Write},
+    os::unix::{
+        ffi::{OsStrExt as _, OsStringExt as _},
+        fs::{FileTypeExt as _, MetadataExt as _},
+    },
+    path::{Path, PathBuf},
+};
+use tar::{EntryType, Header};
+
+pub(super) fn create(args: &Args) -> anyhow::Result<u8> {
+    if wanted(args)?.is_empty() && !args.has("files-from") {
+        return usage_error("Cowardly refusing to create an empty archive");
+    }
+    let file = args.value("file").unwrap_or(OsStr::new("-"));
+    let chosen = [
+        ("gzip", Format::Gzip),
+        ("bzip2", Format::Bzip2),
+        ("xz", Format::Xz),
+        ("zstd", Format::Zstd),
+    ];
+    let named = args.has("auto-compress").then(|| Format::of_name(file.as_bytes())).flatten();
+    let format = chosen.into_iter().find(|(o, _)| args.has(o)).map(|(_, f)| f).or(named);
+    let to: Box<dyn Write> = if file == "-" {
+        Box::new(io::stdout().lock())
+    } else {
+        Box::new(File::create(file).with_context(|| format!("{}: Cannot open", file.display()))?)
+    };
+    let to = BufWriter::with_capacity(1 << 17, to);
+    match format {
+        None => {
+            let (status, mut to) = Creating::new(args, to, file)?.all(args)?;
+            to.flush()?;
+            Ok(status)
+        }
+        Some(format) => {
+            let level = if format == Format::Zstd { 3 } else { 6 };
+            let writer: Writer<'_> = format.writer(level, to)?;
+            let (status, writer) = Creating::new(args, writer, file)?.all(args)?;
+            writer.finish()?;
+            Ok(status)
+        }
+    }
+}
+
+/// An archive that is being made.
+struct Creating<W: Write> {
+    archive: tar::Builder<W>,
+    /// The archive's own device and inode, so that it does not swallow itself.
+    itself: Option<(u64, u64)>,
+    names: names::Names,
+    excludes: Excludes,
+    seen: HashMap<(u64, u64), PathBuf>,
+    follow: bool,
+    one_system: bool,
+    recurse: bool,
+    absolute: bool,
+    verbose: bool,
+    numeric: bool,
+    warned: bool,
+    to_stdout: bool,
+    failed: bool,
+    owner: Option<u64>,
+    group: Option<u64>,
+    mtime: Option<u64>,
+}
+
+impl<W: Write> Creating<W> {
+    fn new(args: &Args, to: W, file: &OsStr) -> anyhow::Result<Self> {
+        let itself = fs::metadata(file).ok().filter(Metadata::is_file);
+        let mtime = args.text("mtime")?.map(|time| time.trim_start_matches('@').parse());
+        Ok(Self {
+            archive: tar::Builder::new(to),
+            itself: itself.map(|meta| (meta.dev(), meta.ino())),
+            names: names::Names::read(),
+            excludes: Excludes::new(args)?,
+            seen: HashMap::new(),
+            follow: args.has("dereference"),
+            one_system: args.has("one-file-system"),
+            recurse: !args.has("no-recursion"),
+            absolute: args.has("absolute-names"),
+            verbose: args.has("verbose"),
+            numeric: args.has("numeric-owner"),
+            warned: false,
+            to_stdout: file == "-",
+            failed: false,
+            owner: args.number("owner")?,
+            group: args.number("group")?,
+            mtime: match mtime {
+                None => None,
+                Some(Ok(mtime)) => Some(mtime),
+                Some(Err(_)) => return usage_error("--mtime takes @ and seconds"),
+            },
+        })
+    }
+
+    fn all(mut self, args: &Args) -> anyhow::Result<(u8, W)> {
+        let names = wanted(args)?;
+        for (at, name) in names.iter().enumerate() {
+            // Each -C is relative to the one before it.
+            let folders = args.placed().filter(|(o, _, place)| *o == "directory" && *place <= at);
+            let base: PathBuf = folders.map(|(_, value, _)| value).collect();
+            self.add(&base, Path::new(name), None)?;
+        }
+        if self.failed {
+            eprintln!("tar: Exiting with failure status due to previous errors");
+        }
+        Ok((if self.failed { 2 } else { 0 }, self.archive.into_inner()?))
+    }
+
+    /// Adds a file, and what is below it.
+    fn add(&mut self, base: &Path, name: &Path, device: Option<u64>) -> anyhow::Result<()> {
+        let path = base.join(name);
+        let meta = if self.follow { fs::metadata(&path) } else { fs::symlink_metadata(&path) };
+        let meta = match meta {
+            Ok(meta) => meta,
+            Err(error) => {
+                self.failed = true;
+                eprintln!(
+                    "tar: {}: Cannot stat: {}",
+                    name.display(),
+                    crate::applet::reason(&error)
+                );
+                return Ok(());
+            }
+        };
+        let away = self.one_system && device.is_some_and(|device| device != meta.dev());
+        if away || self.excludes.has(name.as_os_str().as_bytes()) {
+            return Ok(());
+        }
+        if self.itself == Some((meta.dev(), meta.ino())) {
+            eprintln!("tar: {}: archive cannot contain itself; not dumped", name.display());
+            self.failed = true;
+            return Ok(());
+        }
+        if let Err(error) = self.append(&path, name, &meta) {
+            // What cannot be written ends everything; what cannot be read does not.
+            let Some(unread) = error.downcast_ref::<Unreadable>() else { return Err(error) };
+            self.unreadable(name, &unread.0);
+            return Ok(());
+        }
+        if meta.is_dir() && self.recurse {
+            let mut entries: Vec<OsString> = match fs::read_dir(&path) {
+                Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.file_name())).collect(),
+                Err(error) => {
+                    self.unreadable(name, &error);
+                    return Ok(());
+                }
+            };
+            entries.sort();
+            for entry in entries {
+                self.add(base, &name.join(entry), Some(meta.dev()))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn unreadable(&mut self, name: &Path, error: &io::Error) {
+        eprintln!("tar: {}: Cannot open: {}", name.display(), crate::applet::reason(error));
+        self.failed = true;
+    }
+
+    fn append(&mut self, path: &Path, name: &Path, meta: &Metadata) -> anyhow::Result<()> {
+        let kind = meta.file_type();
+        if kind.is_socket() {
+            eprintln!("tar: {}: socket ignored", name.display());
+            return Ok(());
+        }
+        let stored = self.stored_name(name, meta.is_dir());
+        if self.verbose {
+            let line = [&shown(&stored)[..], b"\n"].concat();
+            if self.to_stdout {
+                io::stderr().write_all(&line)?
+            } else {
+                io::stdout().write_all(&line)?
+            }
+        }
+        let mut header = self.header(meta);
+        let first = (meta.nlink() > 1 && !meta.is_dir())
+            .then(|| self.seen.insert((meta.dev(), meta.ino()), PathBuf::from(&stored)))
+            .flatten();
+        if let Some(first) = first {
+            self.seen.insert((meta.dev(), meta.ino()), first.clone());
+            header.set_entry_type(EntryType::Link);
+            header.set_size(0);
+            return self.link(header, &stored, first.as_os_str());
+        }
+        if kind.is_symlink() {
+            return self.link(header, &stored, fs::read_link(path)?.as_os_str());
+        }
+        if !kind.is_file() {
+            return self.data(header, &stored, io::empty());
+        }
+        let file = File::open(path).map_err(Unreadable)?;
+        // A file that grows or shrinks meanwhile gets the size that its header says.
+        let data = file.chain(io::repeat(0)).take(meta.size());
+        self.data(header, &stored, data)
+    }
+
+    // The crate would clean names, as `./x` to `x`; only those too long for the header go through it.
+
+    fn data(&mut self, mut header: Header, name: &OsStr, data: impl Read) -> anyhow::Result<()> {
+        if !field(&mut header.as_old_mut().name, name) {
+            return Ok(self.archive.append_data(&mut header, name, data)?);
+        }
+        header.set_cksum();
+        Ok(self.archive.append(&header, data)?)
+    }
+
+    fn link(&mut self, mut header: Header, name: &OsStr, target: &OsStr) -> anyhow::Result<()> {
+        let old = header.as_old_mut();
+        if !(field(&mut old.name, name) && field(&mut old.linkname, target)) {
+            return Ok(self.archive.append_link(&mut header, name, target)?);
+        }
+        header.set_cksum();
+        Ok(self.archive.append(&header, io::empty())?)
+    }
+
+    fn stored_name(&mut self, name: &Path, folder: bool) -> OsString {
+        let mut bytes = name.as_os_str().as_bytes();
+        if !self.absolute && bytes.starts_with(b"/") {
+            if !self.warned {
+                eprintln!("tar: Removing leading `/' from member names");
+                self.warned = true;
+            }
+            bytes = bytes.strip_prefix(b"/").unwrap_or(bytes);
+            bytes = if bytes.is_empty() { b"." } else { bytes };
+        }
+        let mut stored = bytes.to_vec();
+        if folder && !stored.ends_with(b"/") {
+            stored.push(b'/');
+        }
+        OsString::from_vec(stored)
+    }
+
+    fn header(&self, meta: &Metadata) -> Header {
+        let mut header = Header::new_gnu();
+        let kind = meta.file_type();
+        let (entry, size) = if kind.is_dir() {
+            (EntryType::Directory, 0)
+        } else if kind.is_symlink() {
+            (EntryType::Symlink, 0)
+        } else if kind.is_char_device() {
+            (EntryType::Char, 0)
+        } else if kind.is_block_device() {
+            (EntryType::Block, 0)
+        } else if kind.is_fifo() {
+            (EntryType::Fifo, 0)
+        } else {
+            (EntryType::Regular, meta.size())
+        };
+        header.set_entry_type(entry);
+        header.set_size(size);
+        header.set_mode(meta.mode() & 0o7777);
+        header.set_mtime(self.mtime.unwrap_or(u64::try_from(meta.mtime()).unwrap_or(0)));
+        header.set_uid(self.owner.unwrap_or(meta.uid().into()));
+        header.set_gid(self.group.unwrap_or(meta.gid().into()));
+        if !self.numeric {
+            let user = self.owner.is_none().then(|| self.names.user(meta.uid())).flatten();
+            let group = self.group.is_none().then(|| self.names.group(meta.gid())).flatten();
+            // A name that does not fit is left out: the number says who it is.
+            let _ = header.set_username(user.unwrap_or(""));
+            let _ = header.set_groupname(group.unwrap_or(""));
+        }
+        if kind.is_char_device() || kind.is_block_device() {
+            let _ = header.set_device_major(rustix::fs::major(meta.rdev()));
+            let _ = header.set_device_minor(rustix::fs::minor(meta.rdev()));
+        }
+        header
+    }
+}
+
+/// Puts a name into its field, if it fits.
+fn field(field: &mut [u8], name: &OsStr) -> bool {
+    match field.split_at_mut_checked(name.len()) {
+        Some((begin, end)) => {
+            begin.copy_from_slice(name.as_bytes());
+            end.fill(0);
+            true
+        }
+        None => false,
+    }
+}
+
+/// A file that cannot be read: the others still can.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Unreadable(io::Error);

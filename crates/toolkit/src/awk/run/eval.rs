@@ -1,0 +1,232 @@
+//! Expressions.
+
+use super::*;
+
+impl<'a> Machine<'a> {
+    pub(in crate::awk) fn regex_of(&mut self, source: &Rc<[u8]>) -> Result<Rc<Re>> {
+        if let Some(re) = self.regexes.get(source) {
+            return Ok(Rc::clone(re));
+        }
+        let re = Rc::new(Re::new(source).map_err(Stop::Fail)?);
+        if self.regexes.len() > 500 {
+            self.regexes.clear();
+        }
+        self.regexes.insert(Rc::clone(source), Rc::clone(&re));
+        Ok(re)
+    }
+
+    /// An expression in the place of a regular expression.
+    pub(in crate::awk) fn regex(&mut self, expr: &'a Expr) -> Result<Rc<Re>> {
+        if let Expr::Regex(re) = expr {
+            return Ok(Rc::clone(re));
+        }
+        let value = self.eval(expr)?;
+        let text = self.bytes(&value);
+        self.regex_of(&text)
+    }
+
+    pub(super) fn truth(&mut self, expr: &'a Expr) -> Result<bool> {
+        Ok(self.eval(expr)?.truth())
+    }
+
+    pub(in crate::awk) fn number(&mut self, expr: &'a Expr) -> Result<f64> {
+        Ok(self.eval(expr)?.number())
+    }
+
+    pub(in crate::awk) fn string(&mut self, expr: &'a Expr) -> Result<Rc<[u8]>> {
+        let value = self.eval(expr)?;
+        Ok(self.bytes(&value))
+    }
+
+    pub(super) fn key(&mut self, index: &'a [Expr]) -> Result<Rc<[u8]>> {
+        if let [only] = index {
+            return self.string(only);
+        }
+        let separator = self.global(SUBSEP).bytes(b"%.6g");
+        let parts = index.iter().map(|part| self.string(part)).collect::<Result<Vec<_>>>()?;
+        Ok(parts.join(&*separator).into())
+    }
+
+    pub(in crate::awk) fn eval(&mut self, expr: &'a Expr) -> Result<Value> {
+        let flag = |yes: bool| Value::Num(f64::from(u8::from(yes)));
+        Ok(match expr {
+            Expr::Num(number) => Value::Num(*number),
+            Expr::Str(text) => Value::Str(Rc::clone(text)),
+            Expr::Regex(re) => {
+                let record = self.record();
+                flag(re.is_match(&record))
+            }
+            Expr::Var(var) => self.get_var(*var)?,
+            Expr::Field(at) => {
+                let at = self.number(at)?;
+                self.get_field(at)?
+            }
+            Expr::Index(var, index) => {
+                let key = self.key(index)?;
+                let array = self.array(*var)?;
+                array.borrow_mut().get(&key)
+            }
+            Expr::Assign(target, op, value) => {
+                let value = self.eval(value)?;
+                let value = match op {
+                    None => value,
+                    Some(op) => Value::Num(arithmetic(*op, self.number(target)?, value.number())?),
+                };
+                self.store(target, value.clone())?;
+                value
+            }
+            Expr::Step { target, by, before } => {
+                let old = self.number(target)?;
+                self.store(target, Value::Num(old + by))?;
+                Value::Num(if *before { old + by } else { old })
+            }
+            Expr::Cond(cond, yes, no) => {
+                let chosen = if self.truth(cond)? { yes } else { no };
+                self.eval(chosen)?
+            }
+            Expr::And(a, b) => flag(self.truth(a)? && self.truth(b)?),
+            Expr::Or(a, b) => flag(self.truth(a)? || self.truth(b)?),
+            Expr::Not(a) => flag(!self.truth(a)?),
+            Expr::Neg(a) => Value::Num(-self.number(a)?),
+            Expr::Plus(a) => Value::Num(self.number(a)?),
+            Expr::Binary(op, a, b) => {
+                let a = self.number(a)?;
+                Value::Num(arithmetic(*op, a, self.number(b)?)?)
+            }
+            Expr::Compare(op, a, b) => {
+                let (a, b) = (self.eval(a)?, self.eval(b)?);
+                let order = a.compare(&b, &self.convfmt());
+                flag(match op {
+                    Compare::Lt => order == Ordering::Less,
+                    Compare::Le => order != Ordering::Greater,
+                    Compare::Eq => order == Ordering::Equal,
+                    Compare::Ne => order != Ordering::Equal,
+                    Compare::Gt => order == Ordering::Greater,
+                    Compare::Ge => order != Ordering::Less,
+                })
+            }
+            Expr::Concat(a, b) => {
+                let a = self.string(a)?;
+                let b = self.string(b)?;
+                Value::text([&*a, &*b].concat())
+            }
+            Expr::Match(yes, text, re) => {
+                let text = self.string(text)?;
+                flag(self.regex(re)?.is_match(&text) == *yes)
+            }
+            Expr::In(index, var) => {
+                let key = self.key(index)?;
+                let there = self.array(*var)?.borrow().has(&key);
+                flag(there)
+            }
+            Expr::Call(at, args) => self.call(*at, args)?,
+            Expr::Builtin(builtin, args) => self.builtin(*builtin, args)?,
+            Expr::Getline(source, target) => self.getline(source, target.as_deref())?,
+            Expr::Group(inner) => self.eval(inner)?,
+        })
+    }
+
+    pub(in crate::awk) fn store(&mut self, target: &'a Expr, value: Value) -> Result<()> {
+        match target {
+            Expr::Var(var) => self.set_var(*var, value),
+            Expr::Field(at) => {
+                let at = self.number(at)?;
+                self.set_field(at, value)
+            }
+            Expr::Index(var, index) => {
+                let key = self.key(index)?;
+                self.array(*var)?.borrow_mut().set(key, value);
+                Ok(())
+            }
+            Expr::Group(inner) => self.store(inner, value),
+            // `sub(/a/, "b", "text")`: the result is lost.
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn getline(
+        &mut self,
+        source: &'a Source,
+        target: Option<&'a Expr>,
+    ) -> Result<Value> {
+        let separator = self.separator()?;
+        let read = match source {
+            Source::Input => self.main_input(),
+            Source::File(name) | Source::Command(name) => {
+                let name = self.string(name)?;
+                let command = matches!(source, Source::Command(_));
+                self.streams.read(command, &name, &separator).map_err(Stop::from)
+            }
+        };
+        let record = match read {
+            Ok(Some(record)) => record,
+            Ok(None) => return Ok(Value::Num(0.0)),
+            Err(_) => return Ok(Value::Num(-1.0)),
+        };
+        match source {
+            Source::Input => self.count_record(),
+            Source::Command(_) => {
+                let number = self.global(NR).number() + 1.0;
+                self.set_global(NR, Value::Num(number));
+            }
+            Source::File(_) => {}
+        }
+        match target {
+            Some(target) => self.store(target, Value::input(record))?,
+            None => self.set_record(record.into()),
+        }
+        Ok(Value::Num(1.0))
+    }
+
+    pub(super) fn call(&mut self, at: usize, args: &'a [Expr]) -> Result<Value> {
+        let Some(function) = self.program.functions.get(at) else { return Ok(Value::Nothing) };
+        if args.len() > function.params {
+            return Err(Stop::Fail(format!(
+                "function {} is called with too many arguments",
+                function.name
+            )));
+        }
+        let mut cells = Vec::with_capacity(function.params);
+        let mut given = Vec::new();
+        for arg in args {
+            cells.push(match arg {
+                Expr::Var(var) => match self.cell(*var) {
+                    Some(Cell::Array(array)) => Cell::Array(Rc::clone(array)),
+                    Some(Cell::Either(array)) => Cell::Either(Rc::clone(array)),
+                    Some(Cell::Scalar(Value::Nothing)) => {
+                        let array = ArrayRef::default();
+                        given.push((*var, cells.len()));
+                        Cell::Either(array)
+                    }
+                    _ => Cell::Scalar(self.eval(arg)?),
+                },
+                arg => Cell::Scalar(self.eval(arg)?),
+            });
+        }
+        cells.resize(function.params, Cell::Scalar(Value::Nothing));
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err(Stop::Fail("functions call each other too deeply".into()));
+        }
+        let (frame, base) = (self.frame, self.locals.len());
+        self.locals.extend(cells);
+        self.frame = base;
+        let done = self.block(&function.body);
+        let after = self.locals.split_off(base);
+        self.frame = frame;
+        self.depth -= 1;
+        for (var, slot) in given {
+            if let (Some(Cell::Array(array)), Some(Cell::Scalar(Value::Nothing))) =
+                (after.get(slot), self.cell(var))
+            {
+                let array = Rc::clone(array);
+                self.put(var, Cell::Array(array));
+            }
+        }
+        match done {
+            Ok(()) => Ok(Value::Nothing),
+            Err(Stop::Return(value)) => Ok(value),
+            Err(stop) => Err(stop),
+        }
+    }
+}
