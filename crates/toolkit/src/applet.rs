@@ -192,6 +192,10 @@ impl Applet {
                     parsed.operands.extend(rest.by_ref());
                 }
                 [b'-', b'-', long @ ..] => self.parse_long(long, &mut rest, &mut parsed)?,
+                // iproute2 has long options with one dash.
+                [b'-', long @ ..] if self.name == "ip" && long.len() > 1 => {
+                    self.parse_long(long, &mut rest, &mut parsed)?;
+                }
                 [b'-', short @ ..] if !short.is_empty() => {
                     self.parse_short(short, &mut rest, &mut parsed)?;
                 }

@@ -20,6 +20,7 @@ pub(crate) mod gzip;
 pub(crate) mod hexdump;
 pub(crate) mod hostname;
 pub(crate) mod insmod;
+pub(crate) mod ip;
 pub(crate) mod losetup;
 pub(crate) mod lsblk;
 pub(crate) mod lsmod;

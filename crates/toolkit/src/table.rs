@@ -107,6 +107,7 @@ pub(crate) static TABLE: &[Row] = &[
     own(&applets::bzip2::SHOW),
     own(&applets::clear::APPLET),
     own(&applets::cmp::APPLET),
+    own(&applets::cpio::APPLET),
     own(&applets::diff::APPLET),
     own(&applets::dmesg::APPLET),
     own(&applets::fdisk::APPLET),
@@ -124,6 +125,7 @@ pub(crate) static TABLE: &[Row] = &[
     own(&applets::hexdump::HD),
     own(&applets::hostname::APPLET),
     own(&applets::insmod::APPLET),
+    own(&applets::ip::APPLET),
     own(&applets::losetup::APPLET),
     own(&applets::lsblk::APPLET),
     own(&applets::lsmod::APPLET),
@@ -158,7 +160,6 @@ pub(crate) static TABLE: &[Row] = &[
     own(&applets::zstd::APPLET),
     own(&applets::zstd::UNPACK),
     own(&applets::zstd::SHOW),
-    own(&applets::cpio::APPLET),
     // uutils' findutils and sed.
     uutils("find", find),
     uutils("sed", |args| sed::sed::uumain(args.into_iter())),
