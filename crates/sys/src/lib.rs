@@ -30,6 +30,7 @@ pub mod power;
 pub mod process;
 pub mod signal;
 pub mod swap;
+pub mod task;
 pub mod uevent;
 pub mod watchdog;
 

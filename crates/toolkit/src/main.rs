@@ -24,6 +24,7 @@ mod columns;
 mod compress;
 mod devices;
 mod diff;
+mod exec;
 mod glob;
 mod ip;
 mod json;

@@ -41,6 +41,11 @@ pub(crate) fn parse(text: &str) -> Option<Signal> {
         .map(|(_, signal)| *signal)
 }
 
+/// All names.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    NAMES.iter().map(|(name, _)| *name)
+}
+
 /// The name of the signal in `-KILL` or `-9`, if the argument is that and not a group of options.
 pub(crate) fn of_option(arg: &[u8]) -> Option<&str> {
     let name = std::str::from_utf8(arg).ok()?.strip_prefix('-')?;
