@@ -27,10 +27,10 @@ pub(crate) struct Programs {
     pub(crate) applets: Vec<String>,
 }
 
-/// Reads a program.
+/// Reads a program, or the list of what they are made of.
 pub(crate) fn program(folder: &Path, name: &str) -> Result<Vec<u8>> {
     let path = folder.join(name);
-    fs::read(&path).with_context(|| format!("the static program {}", path.display()))
+    fs::read(&path).with_context(|| format!("among the static programs, {}", path.display()))
 }
 
 /// The archive of modules.
