@@ -142,13 +142,16 @@ impl Manager {
         self.cards.insert(card.index, served);
     }
 
-    /// What the configuration wants of a card.
+    /// What the configuration wants of a card: one link, or several VLANs.
     fn wanted(&self, card: &Card) -> Vec<LinkConfig> {
         let links = &self.shared.config.links;
         if links.is_empty() && card.physical {
             return vec![LinkConfig::default()];
         }
-        links.iter().filter(|link| card.selected(&link.select)).cloned().collect()
+        let fitting: Vec<_> = links.iter().filter(|link| card.selected(&link.select)).collect();
+        let closest = fitting.iter().map(|link| link.select.kind()).min();
+        let closest = fitting.into_iter().filter(|link| Some(link.select.kind()) == closest);
+        closest.cloned().collect()
     }
 
     /// Makes a VLAN, which then appears as a card.
