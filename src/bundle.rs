@@ -1,6 +1,7 @@
 //! `xenoboot bundle`: from a folder with a `bundle.toml` to a signed envelope at the server.
 
 mod build;
+mod list;
 mod recipe;
 mod show;
 mod store;
@@ -52,6 +53,9 @@ enum Verb {
     /// Upload a signed bundle, and of its blobs those that the server lacks
     #[command(after_help = push::HELP)]
     Push(push::Args),
+    /// List the bundles at the server: the latest first
+    #[command(after_help = list::HELP)]
+    List(list::Args),
 }
 
 #[derive(clap::Args)]
@@ -97,6 +101,7 @@ pub(crate) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
             show::inspection(&stored, &found, output)
         }
         Verb::Push(args) => push::run(&args, output),
+        Verb::List(args) => list::run(&args, output),
     }
 }
 

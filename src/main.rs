@@ -33,7 +33,7 @@ enum Verb {
     Fleet(fleet::Args),
     /// Make a signing key or a machine key
     Keygen(keygen::Args),
-    /// Build, sign, verify, inspect and push bundles
+    /// Build, sign, verify, inspect, push and list bundles
     Bundle(bundle::Args),
     /// Build, stamp and inspect boot images
     Image(image::Args),
@@ -63,4 +63,15 @@ fn main() -> ExitCode {
         Verb::Completions(args) => completions::run(&args),
     };
     ui::exit(result)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
 }

@@ -14,6 +14,8 @@ pub(crate) struct CommandLine {
     pub(crate) consoles: Vec<String>,
     /// Whether `panic=` says what the kernel shall do after its own panic.
     pub(crate) panic: bool,
+    /// Whether `printk.devkmsg=` says who may write how much to the kernel's log.
+    pub(crate) devkmsg: bool,
     /// All words.
     pub(crate) words: Vec<String>,
 }
@@ -38,6 +40,7 @@ impl CommandLine {
                     line.consoles.push(name.to_owned());
                 }
                 Some(("panic", _)) => line.panic = true,
+                Some(("printk.devkmsg", _)) => line.devkmsg = true,
                 _ => {}
             }
         }
@@ -73,9 +76,10 @@ mod tests {
     fn words_that_matter() {
         let line = CommandLine::parse(
             "BOOT_IMAGE=/vmlinuz console=tty0 console=ttyS0,115200n8 xenoboot.debug \
-             xenoboot.agent=/bin/other dyndbg=\"file a b\" panic=0\n",
+             xenoboot.agent=/bin/other dyndbg=\"file a b\" panic=0 \
+             printk.devkmsg=on\n",
         );
-        assert!(line.debug && line.panic);
+        assert!(line.debug && line.panic && line.devkmsg);
         assert_eq!(line.agent.as_deref(), Some("/bin/other"));
         assert_eq!(line.consoles, ["tty0", "ttyS0"]);
         assert!(line.words.contains(&"dyndbg=file a b".to_owned()));
@@ -84,7 +88,7 @@ mod tests {
     #[test]
     fn what_is_not_said_is_off() {
         let line = CommandLine::parse("xenoboot.debug=0 xenoboot.agent=relative");
-        assert!(!line.debug && !line.panic);
+        assert!(!line.debug && !line.panic && !line.devkmsg);
         assert_eq!(line.agent, None);
         assert_eq!(CommandLine::parse(""), CommandLine::default());
     }

@@ -105,8 +105,11 @@ pub(crate) fn prepare() {
 
 /// Tells the kernel how to behave.
 pub(crate) fn settings(line: &CommandLine) {
-    // The handler insists on the newline.
-    set("/proc/sys/kernel/printk_devkmsg", "on\n");
+    // Given on the command line, it cannot be changed.
+    if !line.devkmsg {
+        // The handler insists on the newline.
+        set("/proc/sys/kernel/printk_devkmsg", "on\n");
+    }
     if !line.debug {
         // Only emergencies: the screen is the agent's.
         set("/proc/sys/kernel/printk", "1 4 1 7");

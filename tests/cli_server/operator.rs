@@ -79,6 +79,9 @@ fn from_an_unknown_machine_to_a_finished_run() {
     assert!(pushed.contains("1 blob of 781 KiB"), "{pushed}");
     let again = server.text(&["bundle", "push", file.to_str().unwrap()]);
     assert!(!again.contains("blob"), "{again}");
+    let list = server.text(&["bundle", "list"]);
+    assert!(list.contains("repair") && list.contains(&digest.to_string()[..12]), "{list}");
+    assert_eq!(server.json(&["bundle", "list"])[0]["serial"], 1);
 
     let generation = runtime.block_on(machine.boot()).unwrap().order.generation();
     let waiting = runtime.spawn(async move {

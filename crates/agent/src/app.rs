@@ -136,9 +136,12 @@ fn last_words(layout: &Layout, reporter: &Reporter) {
         let text = crate::text::cut(line, MAX_TEXT);
         reporter.event(None, What::Line { source: Source::Init, text });
     }
-    let cause = lines.last().map_or("it printed nothing", |line| line.trim());
+    // init's own line, how it ended, comes first.
+    let (how, words) = lines.split_first().unwrap_or((&"init does not say how", &[]));
+    let words = words.last().map_or("none", |line| line.trim());
     let next = Next::Text("going on where it stopped".to_owned());
-    reporter.failure(&Failure::new(Code::AgentDied, format!("its last words: {cause}")), 1, next);
+    let cause = format!("{how}; its last words: {words}");
+    reporter.failure(&Failure::new(Code::AgentDied, cause), 1, next);
     // Told again if it stays, which is better than not at all.
     let _ = fs::remove_file(path);
 }

@@ -119,13 +119,15 @@ fn line(text: &str) -> impl Fn(&What) -> bool {
 async fn from_approval_to_the_next_assignment() {
     let server = Server::start().await;
     let _machine = Machine::start(&server);
-    server.seen("pending", failure(Code::Pending)).await;
+    server.asked().await;
     let script = "echo to stdout; echo to stderr >&2; printf 'no newline'; echo \"$XENOBOOT_BUNDLE $XENOBOOT_SERIAL\" > env; cat env\nls -l /proc/self/fd";
     server.assign(1, &bundle(script, |m| m.serial = 5), true);
     assert_eq!(end(&server, 0).await, Outcome::Succeeded);
     server.event("waiting", waits_after_the_end).await;
     let events = server.desk.lock().unwrap().events.clone();
     assert!(events.iter().enumerate().all(|(i, e)| e.number == i as u64 + 1));
+    // Kept while nobody would take it, and told afterwards.
+    assert!(events.iter().any(|e| failure(Code::Pending)(&e.what)));
     let run = events.iter().find_map(|e| ended(&e.what).and(e.run)).expect("a run");
     let said: Vec<_> = events
         .iter()

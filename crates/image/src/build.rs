@@ -24,6 +24,9 @@ use std::{
 pub const PACKAGES: &[&str] =
     &["isolinux", "syslinux-common", "shim-signed", "grub-efi-amd64-signed"];
 
+/// The list, in the folder of the static programs, of the crates that they are linked with.
+pub const CRATES: &str = "crates.txt";
+
 /// What an image is made from.
 pub struct Inputs<'a> {
     /// The release of Xenoboot.
@@ -105,7 +108,9 @@ impl Build<'_> {
         let base = self.base(&modules)?;
         let line = loader::command_line(self.inputs.append)?;
         let loaders = Loaders::from(&trees)?;
-        let recipe = self.recipe(&base, &modules.release, &line, &[&kernel, &loaders.digest()]);
+        let crates = initramfs::program(self.inputs.guest, CRATES)?;
+        let rest = [&kernel[..], &loaders.digest(), &crates];
+        let recipe = self.recipe(&base, &modules.release, &line, &rest);
 
         let disk = self.work.join("disk");
         for folder in ["boot/grub", "isolinux", "licenses"] {
@@ -123,7 +128,7 @@ impl Build<'_> {
         fs::write(disk.join("boot/base.img"), &initramfs)?;
         fs::write(disk.join("boot/site.img"), &site)?;
         fs::write(disk.join("image.toml"), recipe.to_toml()?)?;
-        self.licences(&disk, &trees)?;
+        self.licences(&disk, &trees, &crates)?;
         (self.say)("writing the image");
         let sector = tree(&trees, "isolinux")?.join("usr/lib/ISOLINUX/isohdpfx.bin");
         xorriso::write(&disk, &sector, &date, output)?;
@@ -187,12 +192,18 @@ impl Build<'_> {
     }
 
     /// What the image redistributes: each package's licences, and where its source is.
-    fn licences(&self, disk: &Path, trees: &BTreeMap<&str, PathBuf>) -> Result<()> {
+    fn licences(&self, disk: &Path, trees: &Trees, crates: &[u8]) -> Result<()> {
+        fs::write(disk.join("licenses").join(CRATES), crates)?;
         let mut index = String::from(
-            "What this medium redistributes from Debian, unchanged: binary package and version, source\n\
+            "Xenoboot itself: Apache License 2.0. What its programs on this medium are linked with:\n\
+             - the crates in crates.txt, with their licences and where their sources are;\n\
+             - the Rust standard library: MIT or Apache License 2.0, https://github.com/rust-lang/rust;\n\
+             - the GNU C Library: GNU Lesser General Public License 2.1 or later,\n\
+               https://sourceware.org/glibc/. With the sources of all the rest at hand, the programs can be\n\
+               linked anew with another version of it.\n\n\
+             What this medium redistributes from Debian, unchanged: binary package and version, source\n\
              package and version. The sources are in Debian's archive under these names; the licences\n\
-             are in the files beside this one.\n\nXenoboot itself: Apache License 2.0; the crates that it is built from are\n\
-             listed in its Cargo.lock.\n\n",
+             are in the files beside this one.\n\n",
         );
         for package in &self.inputs.packages {
             index +=

@@ -2,10 +2,16 @@
 //!
 //! Several archives one after the other. The first is not compressed: it holds the modules, which are
 //! compressed already and which the kernel unpacks when it loads them. Then the toolkit, by far the
-//! largest program, and the other programs and the indexes: each compressed with zstd, each by itself, so
-//! that a change to one leaves the other as it was kept. Last what tells about all these.
+//! largest program, and the other programs, the indexes and those modules that are stored unpacked: each
+//! compressed with zstd, each by itself, so that a change to one leaves the other as it was kept. Last
+//! what tells about all these.
 
-use crate::{cpio::Archive, modules::Modules, parts::Parts, tools::sha256};
+use crate::{
+    cpio::Archive,
+    modules::{self, Modules},
+    parts::Parts,
+    tools::sha256,
+};
 use anyhow::{Context, Result};
 use std::{collections::BTreeSet, fmt::Write, fs, path::Path, thread};
 
@@ -21,10 +27,10 @@ pub(crate) struct Programs {
     pub(crate) applets: Vec<String>,
 }
 
-/// Reads a program.
+/// Reads a program, or the list of what they are made of.
 pub(crate) fn program(folder: &Path, name: &str) -> Result<Vec<u8>> {
     let path = folder.join(name);
-    fs::read(&path).with_context(|| format!("the static program {}", path.display()))
+    fs::read(&path).with_context(|| format!("among the static programs, {}", path.display()))
 }
 
 /// The archive of modules.
@@ -56,6 +62,10 @@ pub(crate) fn programs(
     for (name, content) in &modules.indexes {
         let path = format!("usr/lib/modules/{}/{name}", modules.release);
         rest.essential(&path, 0o644, content);
+    }
+    for (path, file) in &modules.unpacked {
+        let path = format!("usr/lib/modules/{}/{path}", modules.release);
+        rest.essential(&path, 0o644, &modules::unpack(file)?);
     }
     let manifest = toolkit.manifest + &rest.manifest;
     let (toolkit, rest) = (toolkit.archive.finish(), rest.archive.finish());

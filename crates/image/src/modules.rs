@@ -26,46 +26,64 @@ const INDEXES: &[&str] = &[
 pub struct Modules {
     /// The kernel's release, as in `uname -r`.
     pub release: String,
-    /// Path below the folder of the release and the file itself.
+    /// Path below the folder of the release and the file itself, packed as the distribution packed it.
     pub files: BTreeMap<String, PathBuf>,
+    /// The same of those that are stored unpacked; the files are still packed.
+    pub unpacked: BTreeMap<String, PathBuf>,
     /// Name and content of each index.
     pub indexes: BTreeMap<String, Vec<u8>>,
     /// Rules that fit none of this kernel's modules.
     pub unused: Vec<String>,
 }
 
-/// Rules of `initramfs/modules.list`: a line is a path prefix below `kernel/`, or one after `-` that is
-/// left out although an earlier line takes it; `#` begins a comment.
-pub struct Rules(Vec<(bool, String)>);
+/// Rules of `initramfs/modules.list`: a line is a path prefix below `kernel/`. `-` before it leaves out
+/// what an earlier line takes; `=` takes it and stores it unpacked, with all that it needs; `#` begins a
+/// comment.
+pub struct Rules(Vec<(Verdict, String)>);
+
+/// What becomes of a module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is not in the image, unless another needs it.
+    Leave,
+    /// It is.
+    Take,
+    /// It is, and the kernel need not unpack it.
+    Unpack,
+}
 
 impl Rules {
     /// Reads the rules.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
-        let rules =
-            lines.filter(|line| !line.is_empty()).map(|line| match line.strip_prefix('-') {
-                Some(prefix) => (false, prefix.trim().to_owned()),
-                None => (true, line.to_owned()),
-            });
+        let rules = lines.filter(|line| !line.is_empty()).map(|line| {
+            let (verdict, prefix) = match (line.strip_prefix('-'), line.strip_prefix('=')) {
+                (Some(prefix), _) => (Verdict::Leave, prefix),
+                (_, Some(prefix)) => (Verdict::Unpack, prefix),
+                _ => (Verdict::Take, line),
+            };
+            (verdict, prefix.trim().to_owned())
+        });
         Self(rules.collect())
     }
 
-    /// Whether a module, by its path below `kernel/`, is asked for: the last rule that fits decides.
+    /// What becomes of a module, by its path below `kernel/`: the last rule that fits decides.
     #[must_use]
-    pub fn take(&self, path: &str) -> bool {
-        let fits = |rule: &&(bool, String)| {
+    pub fn verdict(&self, path: &str) -> Verdict {
+        let fits = |rule: &&(Verdict, String)| {
             path.strip_prefix(rule.1.as_str()).is_some_and(|rest| {
                 rule.1.ends_with('/') || rest.is_empty() || rest.starts_with(".ko")
             })
         };
-        self.0.iter().rev().find(fits).is_some_and(|rule| rule.0)
+        self.0.iter().rev().find(fits).map_or(Verdict::Leave, |rule| rule.0)
     }
 
     /// Rules that ask for something and fit no module: a misspelling, or a driver that is gone.
     fn unused(&self, paths: &BTreeSet<String>) -> Vec<String> {
         let fits = |prefix: &str| paths.iter().any(|path| path.starts_with(prefix));
-        let asks = self.0.iter().filter(|(take, prefix)| *take && !fits(prefix));
+        let asks =
+            self.0.iter().filter(|(verdict, prefix)| *verdict != Verdict::Leave && !fits(prefix));
         asks.map(|(_, prefix)| prefix.clone()).collect()
     }
 }
@@ -96,24 +114,60 @@ pub(crate) fn choose(
     let paths: BTreeSet<_> = all.keys().filter_map(|path| below(path)).collect();
     let unused = rules.unused(&paths);
 
-    let mut chosen = BTreeSet::new();
-    let mut wanted: Vec<_> =
-        paths.iter().filter(|p| rules.take(p)).map(|p| format!("kernel/{p}")).collect();
-    while let Some(path) = wanted.pop() {
-        if chosen.insert(path.clone()) {
-            wanted.extend(all.get(&path).into_iter().flatten().cloned());
+    let with_needs = |fits: fn(Verdict) -> bool| {
+        let mut wanted: Vec<_> = paths
+            .iter()
+            .filter(|p| fits(rules.verdict(p)))
+            .map(|p| format!("kernel/{p}"))
+            .collect();
+        let mut chosen = BTreeSet::new();
+        while let Some(path) = wanted.pop() {
+            if chosen.insert(path.clone()) {
+                wanted.extend(all.get(&path).into_iter().flatten().cloned());
+            }
         }
-    }
+        chosen
+    };
+    let chosen: BTreeSet<String> = with_needs(|verdict| verdict != Verdict::Leave);
+    let unpacked = with_needs(|verdict| verdict == Verdict::Unpack);
     let names: Vec<_> = chosen.iter().map(String::as_str).collect();
-    let kept = parts.get(&["indexes", &kernel.sha256, &names.join("\n")], || {
-        indexes(&source, &release, &chosen, work)
+    let plain: Vec<_> = unpacked.iter().map(String::as_str).collect();
+    let key = ["indexes", &kernel.sha256, &names.join("\n"), &plain.join("\n")];
+    let kept = parts.get(&key, || {
+        indexes(&source, &release, &Choice { chosen: &chosen, unpacked: &unpacked }, work)
     })?;
     let indexes = cpio::entries(&kept)
         .map(|entry| entry.map(|(name, _, content)| (name.to_owned(), content.to_vec())))
         .collect::<Option<_>>()
         .context("the kept indexes are damaged")?;
-    let files = chosen.into_iter().map(|path| (path.clone(), source.join(path))).collect();
-    Ok(Modules { release, files, indexes, unused })
+    let files =
+        chosen.difference(&unpacked).map(|path| (path.clone(), source.join(path))).collect();
+    let unpacked =
+        unpacked.iter().map(|path| (plain_name(path).to_owned(), source.join(path))).collect();
+    Ok(Modules { release, files, unpacked, indexes, unused })
+}
+
+/// The name of a module's file when it is not packed: up to and with `.ko`.
+fn plain_name(path: &str) -> &str {
+    path.find(".ko").map_or(path, |at| path.get(..at + 3).unwrap_or(path))
+}
+
+/// A module's content, unpacked. Its signature stays at its end.
+///
+/// # Errors
+/// When the file cannot be read or unpacked.
+pub(crate) fn unpack(file: &Path) -> Result<Vec<u8>> {
+    if file.extension().is_some_and(|extension| extension == "xz") {
+        return run(Command::new("xz").args(["--decompress", "--stdout"]).arg(file));
+    }
+    fs::read(file).with_context(|| file.display().to_string())
+}
+
+/// Paths below the folder of the release.
+struct Choice<'a> {
+    chosen: &'a BTreeSet<String>,
+    /// Some of these.
+    unpacked: &'a BTreeSet<String>,
 }
 
 /// `modules.dep` of the whole tree.
@@ -134,17 +188,17 @@ fn parse_dependencies(text: &str) -> BTreeMap<String, Vec<String>> {
 }
 
 /// The indexes of a tree that holds only the chosen modules, in an archive.
-fn indexes(
-    source: &Path,
-    release: &str,
-    chosen: &BTreeSet<String>,
-    work: &Path,
-) -> Result<Vec<u8>> {
+fn indexes(source: &Path, release: &str, choice: &Choice, work: &Path) -> Result<Vec<u8>> {
     let pruned = work.join("pruned");
     let folder = pruned.join("lib/modules").join(release);
-    for path in chosen {
-        let to = folder.join(path);
+    for path in choice.chosen {
+        let unpacked = choice.unpacked.contains(path);
+        let to = folder.join(if unpacked { plain_name(path) } else { path });
         fs::create_dir_all(to.parent().unwrap_or(&folder))?;
+        if unpacked {
+            fs::write(&to, unpack(&source.join(path))?)?;
+            continue;
+        }
         // depmod looks at regular files; a link costs nothing, and across file systems a copy will do.
         fs::hard_link(source.join(path), &to)
             .or_else(|_| fs::copy(source.join(path), &to).map(drop))?;
@@ -168,10 +222,17 @@ mod tests {
 
     #[test]
     fn the_last_rule_decides() {
-        let rules = Rules::parse("fs/ # all\n-fs/ceph/\nnet/8021q/8021q\n");
-        assert!(rules.take("fs/ext4/ext4.ko.xz"));
-        assert!(!rules.take("fs/ceph/ceph.ko.xz"));
-        assert!(rules.take("net/8021q/8021q.ko.xz"));
-        assert!(!rules.take("net/8021q/8021q_more.ko.xz"));
+        let rules = Rules::parse("fs/ # all\n-fs/ceph/\nnet/8021q/8021q\n=fs/isofs/isofs\n");
+        assert_eq!(rules.verdict("fs/ext4/ext4.ko.xz"), Verdict::Take);
+        assert_eq!(rules.verdict("fs/ceph/ceph.ko.xz"), Verdict::Leave);
+        assert_eq!(rules.verdict("net/8021q/8021q.ko.xz"), Verdict::Take);
+        assert_eq!(rules.verdict("net/8021q/8021q_more.ko.xz"), Verdict::Leave);
+        assert_eq!(rules.verdict("fs/isofs/isofs.ko.xz"), Verdict::Unpack);
+    }
+
+    #[test]
+    fn an_unpacked_module_is_named_so() {
+        assert_eq!(plain_name("kernel/net/core/failover.ko.xz"), "kernel/net/core/failover.ko");
+        assert_eq!(plain_name("kernel/net/core/failover.ko"), "kernel/net/core/failover.ko");
     }
 }

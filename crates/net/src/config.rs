@@ -70,6 +70,17 @@ impl Select {
             && self.name.as_ref().is_none_or(|pattern| glob(pattern.as_bytes(), name.as_bytes()))
             && self.driver.as_ref().is_none_or(|wanted| wanted == driver)
     }
+
+    /// By what it selects. Where several entries fit a card, those of the lowest kind count: a MAC address
+    /// is closer than a name, and a name than a driver.
+    pub(crate) fn kind(&self) -> u8 {
+        match self {
+            Self { mac: Some(_), .. } => 0,
+            Self { name: Some(_), .. } => 1,
+            Self { driver: Some(_), .. } => 2,
+            _ => 3,
+        }
+    }
 }
 
 impl fmt::Display for Select {
@@ -134,6 +145,15 @@ fn glob(pattern: &[u8], text: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_closest_kind_counts() {
+        let driver = Select { driver: Some("e1000".into()), ..Select::default() };
+        let name = Select { name: Some("e*".into()), ..driver.clone() };
+        let mac = Select { mac: Some(Mac::default()), ..name.clone() };
+        let kinds = [&mac, &name, &driver, &Select::default()].map(Select::kind);
+        assert!(kinds.is_sorted_by(|a, b| a < b), "{kinds:?}");
+    }
 
     #[test]
     fn selects_by_all_that_is_given() {

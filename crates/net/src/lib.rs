@@ -18,10 +18,12 @@
 
 mod config;
 mod dhcp4;
+mod dhcp6;
 mod dns;
 mod link;
 mod manager;
 mod netlink;
+mod network;
 pub mod pdu;
 pub mod proxy;
 mod ra;
@@ -32,6 +34,6 @@ mod status;
 mod sysctl;
 
 pub use config::{Config, Ipv4, Ipv6, LinkConfig, Mac, Select};
-pub use manager::{Error, Network};
+pub use network::{Error, Network};
 pub use race::{Candidate, Cause, Host, Target, Trouble};
 pub use status::{Lease, LinkStatus, Status};

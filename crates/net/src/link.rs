@@ -1,22 +1,20 @@
 //! One link at work: its addresses, from wherever they come, for as long as the link is there.
 
+mod ipv4;
+mod ipv6;
+
+pub(crate) use ipv6::Advertised;
+
 use crate::{
-    config::{Ipv4, Ipv6, LinkConfig},
-    dhcp4,
-    manager::Shared,
+    config::{Ipv6, LinkConfig},
     netlink::{self, Card},
-    ra,
-    status::Lease,
+    network::Shared,
     sysctl,
 };
-use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 use tokio::{
-    sync::{mpsc, watch},
-    time::sleep,
+    sync::watch,
+    time::{Instant, sleep, sleep_until},
 };
 
 /// Default routes of links: worse than what `prefer` sets, and each link's its own.
@@ -38,10 +36,13 @@ impl Link {
     /// Brings the link up and keeps its addresses. Never returns; dropped when the link is gone.
     pub(crate) async fn serve(self, carrier: watch::Receiver<bool>) {
         self.settings();
-        self.until_done("bringing it up", || netlink::up(&self.shared.handle, self.card.index))
-            .await;
+        self.until_done("bringing it up", || async {
+            netlink::up(&self.shared.handle(), self.card.index).await
+        })
+        .await;
         if let Some(mtu) = self.config.mtu {
-            let set = || netlink::set_mtu(&self.shared.handle, self.card.index, mtu);
+            let set =
+                || async { netlink::set_mtu(&self.shared.handle(), self.card.index, mtu).await };
             self.until_done(&format!("setting an MTU of {mtu}"), set).await;
         }
         tokio::join!(self.ipv4(carrier.clone()), self.ipv6(carrier));
@@ -67,56 +68,6 @@ impl Link {
         sysctl::link("ipv6", name, "autoconf", if auto { "1" } else { "0" });
     }
 
-    async fn ipv4(&self, mut carrier: watch::Receiver<bool>) {
-        match self.config.ipv4 {
-            Ipv4::Off => std::future::pending().await,
-            Ipv4::Static { address, prefix, gateway } => {
-                let all = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
-                self.fixed((address.into(), prefix), gateway.map(IpAddr::V4), all).await;
-            }
-            Ipv4::Dhcp => loop {
-                if !until(&mut carrier, true).await {
-                    return;
-                }
-                tokio::select! {
-                    () = self.leases() => {}
-                    // With the cable in another network the lease would be another: ask anew. The old address
-                    // stays until then, since most cables come back to where they were.
-                    _ = until(&mut carrier, false) => {}
-                }
-            },
-        }
-    }
-
-    async fn ipv6(&self, mut carrier: watch::Receiver<bool>) {
-        match self.config.ipv6 {
-            Ipv6::Off => std::future::pending().await,
-            Ipv6::Static { address, prefix, gateway } => {
-                let all = (IpAddr::V6(Ipv6Addr::UNSPECIFIED), 0);
-                self.fixed((address.into(), prefix), gateway.map(IpAddr::V6), all).await;
-            }
-            Ipv6::Auto => loop {
-                if !until(&mut carrier, true).await {
-                    return;
-                }
-                let heard =
-                    |advertisement: crate::pdu::router_advertisement::RouterAdvertisement| {
-                        self.shared.facts(self.card.index, |facts| facts.dns6 = advertisement.dns);
-                    };
-                let listening = ra::listen(&self.card.name, self.card.index, heard);
-                tokio::select! {
-                    result = listening => {
-                        if let Err(error) = result {
-                            log::debug!("{}: router advertisements: {error}", self.card.name);
-                        }
-                        sleep(AGAIN).await;
-                    }
-                    _ = until(&mut carrier, false) => {}
-                }
-            },
-        }
-    }
-
     /// An address and router of the site file.
     async fn fixed(
         &self,
@@ -124,83 +75,16 @@ impl Link {
         router: Option<IpAddr>,
         all: (IpAddr, u8),
     ) {
-        let (handle, index) = (&self.shared.handle, self.card.index);
-        let set = || netlink::add_address(handle, index, address, prefix);
+        let (shared, index) = (&self.shared, self.card.index);
+        let set = || async { netlink::add_address(&shared.handle(), index, address, prefix).await };
         self.until_done(&format!("setting {address}/{prefix}"), set).await;
         if let Some(router) = router {
-            let set = || netlink::add_route(handle, index, all, Some(router), metric(index));
+            let set = || async {
+                netlink::add_route(&shared.handle(), index, all, Some(router), metric(index)).await
+            };
             self.until_done(&format!("setting the router {router}"), set).await;
         }
         std::future::pending().await
-    }
-
-    /// Asks for a lease and keeps it.
-    async fn leases(&self) {
-        let identity = dhcp4::Identity {
-            index: self.card.index,
-            name: self.card.name.clone(),
-            mac: self.card.mac,
-            hostname: self.shared.config.hostname.clone(),
-        };
-        self.shared.facts(self.card.index, |facts| {
-            if facts.lease == Lease::None {
-                facts.lease = Lease::Asking;
-            }
-        });
-        let (changed, mut changes) = mpsc::channel::<Option<dhcp4::Lease>>(1);
-        let take = async {
-            let mut current: Option<dhcp4::Lease> = None;
-            while let Some(lease) = changes.recv().await {
-                self.change(current.as_ref(), lease.as_ref()).await;
-                current = lease;
-            }
-        };
-        let (result, ()) = tokio::join!(dhcp4::run(&identity, changed), take);
-        if let Err(error) = result {
-            self.trouble(&format!("DHCP: {error}"));
-            sleep(AGAIN).await;
-        }
-    }
-
-    /// From one lease to the next.
-    async fn change(&self, before: Option<&dhcp4::Lease>, after: Option<&dhcp4::Lease>) {
-        let (handle, index) = (&self.shared.handle, self.card.index);
-        if let Some(old) = before.filter(|old| after.is_none_or(|new| new.address != old.address)) {
-            netlink::remove_address(handle, index, old.address.into(), old.prefix).await;
-            log::warn!("{}: the lease of {} is lost", self.card.name, old.address);
-        }
-        if let Some(lease) = after
-            && let Err(error) = self.take(lease).await
-        {
-            self.trouble(&format!("the lease of {} could not be set: {error}", lease.address));
-            return;
-        }
-        self.shared.facts(index, |facts| {
-            facts.lease = if after.is_some() { Lease::Bound } else { Lease::Asking };
-            facts.dns4 = after.map(|lease| lease.dns.clone()).unwrap_or_default();
-            facts.trouble = None;
-        });
-    }
-
-    /// Sets what a lease gives. Without the address it is worth nothing; of the rest each is worth having
-    /// without the others, since one wrong option of a server must not cost the machine its network.
-    async fn take(&self, lease: &dhcp4::Lease) -> Result<(), rtnetlink::Error> {
-        let (handle, index, name) = (&self.shared.handle, self.card.index, &self.card.name);
-        netlink::add_address(handle, index, lease.address.into(), lease.prefix).await?;
-        let default = lease.gateway.map(|router| (Ipv4Addr::UNSPECIFIED, 0, router));
-        for (network, prefix, router) in default.iter().chain(&lease.routes) {
-            let via = Some(IpAddr::V4(*router)).filter(|router| !router.is_unspecified());
-            let to = ((*network).into(), *prefix);
-            if let Err(error) = netlink::add_route(handle, index, to, via, metric(index)).await {
-                log::warn!("{name}: the route to {network}/{prefix} by {router}: {error}");
-            }
-        }
-        if let Some(mtu) = lease.mtu.filter(|_| self.config.mtu.is_none())
-            && let Err(error) = netlink::set_mtu(handle, index, mtu).await
-        {
-            log::warn!("{name}: an MTU of {mtu}: {error}");
-        }
-        Ok(())
     }
 
     /// Does something until the kernel agrees.
@@ -224,4 +108,12 @@ impl Link {
 /// Waits until there is carrier, or none. False when the link is gone.
 async fn until(carrier: &mut watch::Receiver<bool>, wanted: bool) -> bool {
     carrier.wait_for(|up| *up == wanted).await.is_ok()
+}
+
+/// Waits for a moment; for ever if there is none.
+async fn expired(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
 }

@@ -1,179 +1,29 @@
 //! All links together: which are there, what each shall be, and what the kernel says that they are.
 
 use crate::{
-    config::{Config, LinkConfig},
-    link::Link,
-    netlink::{self, Card},
-    race::{self, Candidate, Target, Trouble},
+    config::LinkConfig,
+    link::{Advertised, Link},
+    netlink::{self, Card, DefaultRoute},
+    network::{Shared, lock},
     resolv,
-    status::{Lease, LinkStatus, Status, routable},
-    sysctl,
+    status::{LinkStatus, Status, routable},
 };
 use futures_util::StreamExt;
-use rtnetlink::{Handle, MulticastGroup, new_multicast_connection};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
-use tokio::{
-    net::TcpStream,
-    sync::{Notify, watch},
-    task::JoinHandle,
-};
+use tokio::{sync::watch, task::JoinHandle};
 
-/// What we want to be told of.
-const GROUPS: [MulticastGroup; 5] = [
-    MulticastGroup::Link,
-    MulticastGroup::Ipv4Ifaddr,
-    MulticastGroup::Ipv6Ifaddr,
-    MulticastGroup::Ipv4Route,
-    MulticastGroup::Ipv6Route,
-];
-
-/// The metric of the preferred link's default route: better than any other.
+/// The metric of the preferred link's default routes: better than any other, and ours alone.
 const BEST: u32 = 100;
 
-/// The network could not be set to work at all.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// No netlink socket.
-    #[error("cannot speak with the kernel about the network")]
-    Netlink(#[from] io::Error),
-}
-
-/// The machine's network. It works for as long as this handle lives, within a tokio runtime.
-pub struct Network {
-    shared: Arc<Shared>,
-    tasks: Vec<JoinHandle<()>>,
-}
-
-/// What the manager and its links share.
-pub(crate) struct Shared {
-    pub(crate) handle: Handle,
-    pub(crate) config: Config,
-    facts: Mutex<BTreeMap<u32, Facts>>,
-    /// Facts have changed.
-    news: Notify,
-    status: watch::Sender<Status>,
-    preferred: Mutex<Option<u32>>,
-}
-
-/// What a link learned that the kernel does not know.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Facts {
-    pub(crate) lease: Lease,
-    pub(crate) dns4: Vec<IpAddr>,
-    pub(crate) dns6: Vec<IpAddr>,
-    pub(crate) trouble: Option<String>,
-}
-
-impl Network {
-    /// Sets every link to work.
-    ///
-    /// # Errors
-    /// When the kernel gives no netlink socket.
-    pub fn start(config: Config) -> Result<Self, Error> {
-        let (connection, handle, messages) = new_multicast_connection(&GROUPS)?;
-        // A path that drops large packets and says nothing is found out by TCP itself (RFC 4821).
-        sysctl::set("ipv4/tcp_mtu_probing", "1");
-        let shared = Arc::new(Shared {
-            handle,
-            config,
-            facts: Mutex::default(),
-            news: Notify::new(),
-            status: watch::channel(Status::default()).0,
-            preferred: Mutex::default(),
-        });
-        let manager =
-            Manager { shared: Arc::clone(&shared), cards: BTreeMap::new(), vlans: BTreeMap::new() };
-        let messages = messages.map(drop);
-        let tasks = vec![tokio::spawn(connection), tokio::spawn(manager.run(messages))];
-        Ok(Self { shared, tasks })
-    }
-
-    /// What the network is; told of every change.
-    #[must_use]
-    pub fn status(&self) -> watch::Receiver<Status> {
-        self.shared.status.subscribe()
-    }
-
-    /// Tries all servers at once as [`crate::race`] describes; the first whose `attempt` succeeds is taken,
-    /// and its link is preferred from then on.
-    ///
-    /// # Errors
-    /// Why each candidate failed.
-    pub async fn race<T, E, F>(
-        &self,
-        targets: &[Target],
-        attempt: impl Fn(Candidate, TcpStream) -> F,
-    ) -> Result<T, Vec<Trouble<E>>>
-    where
-        F: Future<Output = Result<T, E>>,
-    {
-        let status = self.shared.status.borrow().clone();
-        let preferred = *lock(&self.shared.preferred);
-        let (won, link) =
-            race::run(&status, preferred, &self.shared.config.dns, targets, attempt).await?;
-        self.prefer(link).await;
-        Ok(won)
-    }
-
-    /// Makes a link's default routes the best, and its name servers the first, for whatever scripts run.
-    async fn prefer(&self, index: u32) {
-        let before = lock(&self.shared.preferred).replace(index);
-        if before == Some(index) {
-            return;
-        }
-        let status = self.shared.status.borrow().clone();
-        for link in &status.links {
-            for router in &link.gateways {
-                let all = match router {
-                    IpAddr::V4(_) => (IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
-                    IpAddr::V6(_) => (IpAddr::V6(Ipv6Addr::UNSPECIFIED), 0),
-                };
-                if link.index == index {
-                    let set =
-                        netlink::add_route(&self.shared.handle, index, all, Some(*router), BEST);
-                    if let Err(error) = set.await {
-                        log::debug!("{}: preferring {router}: {error}", link.name);
-                    }
-                } else if before == Some(link.index) {
-                    netlink::remove_route(
-                        &self.shared.handle,
-                        link.index,
-                        all,
-                        Some(*router),
-                        BEST,
-                    )
-                    .await;
-                }
-            }
-        }
-        self.shared.news.notify_one();
-    }
-}
-
-impl Drop for Network {
-    fn drop(&mut self) {
-        self.tasks.iter().for_each(JoinHandle::abort);
-    }
-}
-
-impl Shared {
-    /// Changes what is known of a link.
-    pub(crate) fn facts(&self, index: u32, change: impl FnOnce(&mut Facts)) {
-        change(lock(&self.facts).entry(index).or_default());
-        self.news.notify_one();
-    }
-}
-
-/// A link that is being served.
+/// A card that is used.
 struct Served {
-    config: LinkConfig,
-    carrier: watch::Sender<bool>,
+    /// `None` when it only carries VLANs.
+    link: Option<(LinkConfig, watch::Sender<bool>)>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -183,17 +33,22 @@ impl Drop for Served {
     }
 }
 
-struct Manager {
+pub(crate) struct Manager {
     shared: Arc<Shared>,
-    /// Links that are served, and cards that only carry VLANs, by index.
-    cards: BTreeMap<u32, Option<Served>>,
+    /// By index.
+    cards: BTreeMap<u32, Served>,
     /// VLANs that were asked for, by the name that they will have.
     vlans: BTreeMap<String, LinkConfig>,
 }
 
 impl Manager {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, cards: BTreeMap::new(), vlans: BTreeMap::new() }
+    }
+
     /// Looks at everything whenever anything has changed: what the kernel says is the only state.
-    async fn run(mut self, messages: impl futures_util::Stream<Item = ()>) {
+    /// Returns when there are no more messages.
+    pub(crate) async fn run(mut self, messages: impl futures_util::Stream<Item = ()>) {
         let mut messages = std::pin::pin!(messages);
         loop {
             if let Err(error) = self.look().await {
@@ -210,21 +65,23 @@ impl Manager {
     }
 
     async fn look(&mut self) -> Result<(), rtnetlink::Error> {
-        let handle = &self.shared.handle;
-        let cards: Vec<_> = netlink::links(handle).await?.iter().filter_map(Card::of).collect();
+        let handle = self.shared.handle();
+        let cards: Vec<_> = netlink::links(&handle).await?.iter().filter_map(Card::of).collect();
         let addresses: Vec<_> =
-            netlink::addresses(handle).await?.iter().filter_map(netlink::address).collect();
+            netlink::addresses(&handle).await?.iter().filter_map(netlink::address).collect();
         let routes: Vec<_> =
-            netlink::routes(handle).await?.iter().filter_map(netlink::default_route).collect();
+            netlink::routes(&handle).await?.iter().filter_map(netlink::default_route).collect();
         self.cards.retain(|index, _| cards.iter().any(|card| card.index == *index));
+        lock(&self.shared.facts).retain(|index, _| cards.iter().any(|card| card.index == *index));
         for card in &cards {
             self.serve(card);
-            if let Some(Some(served)) = self.cards.get(&card.index) {
-                served
-                    .carrier
+            let served = self.cards.get(&card.index).and_then(|served| served.link.as_ref());
+            if let Some((_, carrier)) = served {
+                carrier
                     .send_if_modified(|now| std::mem::replace(now, card.carrier) != card.carrier);
             }
         }
+        self.prefer(&routes).await;
         let status = self.status(&cards, &addresses, &routes);
         resolv::write(&self.name_servers(&status));
         self.shared.status.send_if_modified(|now| {
@@ -233,6 +90,27 @@ impl Manager {
             changed
         });
         Ok(())
+    }
+
+    /// Gives each default route of the preferred link a better one beside it, and takes away those that
+    /// stand beside none: after a new lease, another router, or a link that is preferred no more.
+    async fn prefer(&self, routes: &[DefaultRoute]) {
+        let handle = self.shared.handle();
+        let preferred = *lock(&self.shared.preferred);
+        let (best, plain): (Vec<DefaultRoute>, Vec<DefaultRoute>) =
+            routes.iter().copied().partition(|route| route.metric == BEST);
+        let same = |a: &DefaultRoute, b: &DefaultRoute| (a.link, a.router) == (b.link, b.router);
+        let wanted: Vec<_> = plain.iter().filter(|route| preferred == Some(route.link)).collect();
+        for route in best.iter().filter(|route| !wanted.iter().any(|w| same(w, route))) {
+            let (to, router) = (everywhere(route.router), Some(route.router));
+            netlink::remove_route(&handle, route.link, to, router, BEST).await;
+        }
+        for route in wanted.iter().filter(|route| !best.iter().any(|b| same(b, route))) {
+            let (to, router) = (everywhere(route.router), Some(route.router));
+            if let Err(error) = netlink::add_route(&handle, route.link, to, router, BEST).await {
+                log::debug!("preferring {}: {error}", route.router);
+            }
+        }
     }
 
     /// Sets a card to work when it is seen for the first time.
@@ -248,40 +126,44 @@ impl Manager {
         if wanted.is_empty() && !card.physical {
             return;
         }
-        let mut served = None;
+        let mut served = Served { link: None, tasks: Vec::new() };
         for config in wanted {
             match config.vlan.filter(|_| vlan.is_none()) {
-                Some(id) => self.add_vlan(card, id, config),
-                None => served = Some(self.begin(card, config)),
+                Some(id) => served.tasks.push(self.add_vlan(card, id, config)),
+                None => {
+                    let (carrier, seen) = watch::channel(card.carrier);
+                    let (shared, card) = (Arc::clone(&self.shared), card.clone());
+                    let link = Link { shared, card, config: config.clone() };
+                    served.tasks.push(tokio::spawn(link.serve(seen)));
+                    served.link = Some((config, carrier));
+                }
             }
         }
         self.cards.insert(card.index, served);
     }
 
-    /// What the configuration wants of a card.
+    /// What the configuration wants of a card: one link, or several VLANs.
     fn wanted(&self, card: &Card) -> Vec<LinkConfig> {
         let links = &self.shared.config.links;
         if links.is_empty() && card.physical {
             return vec![LinkConfig::default()];
         }
-        links.iter().filter(|link| card.selected(&link.select)).cloned().collect()
+        let fitting: Vec<_> = links.iter().filter(|link| card.selected(&link.select)).collect();
+        let closest = fitting.iter().map(|link| link.select.kind()).min();
+        let closest = fitting.into_iter().filter(|link| Some(link.select.kind()) == closest);
+        closest.cloned().collect()
     }
 
-    fn begin(&self, card: &Card, config: LinkConfig) -> Served {
-        let (carrier, seen) = watch::channel(card.carrier);
-        let link =
-            Link { shared: Arc::clone(&self.shared), card: card.clone(), config: config.clone() };
-        Served { config, carrier, tasks: vec![tokio::spawn(link.serve(seen))] }
-    }
-
-    fn add_vlan(&mut self, card: &Card, id: u16, config: LinkConfig) {
+    /// Makes a VLAN, which then appears as a card.
+    fn add_vlan(&mut self, card: &Card, id: u16, config: LinkConfig) -> JoinHandle<()> {
         let name = format!("{}.{id}", card.name);
         self.vlans.insert(name.clone(), config);
         let (shared, card) = (Arc::clone(&self.shared), card.clone());
         tokio::spawn(async move {
             for attempt in 0.. {
-                let made = match netlink::up(&shared.handle, card.index).await {
-                    Ok(()) => netlink::add_vlan(&shared.handle, card.index, &name, id).await,
+                let handle = shared.handle();
+                let made = match netlink::up(&handle, card.index).await {
+                    Ok(()) => netlink::add_vlan(&handle, card.index, &name, id).await,
                     failed => failed,
                 };
                 let Err(error) = made else { return };
@@ -293,24 +175,27 @@ impl Manager {
                 }
                 tokio::time::sleep(Duration::from_secs(5)).await;
             }
-        });
+        })
     }
 
     fn status(
         &self,
         cards: &[Card],
         addresses: &[(u32, IpAddr, u8)],
-        routes: &[(u32, IpAddr)],
+        routes: &[DefaultRoute],
     ) -> Status {
         let facts = lock(&self.shared.facts);
         let links =
             cards.iter().filter(|card| card.physical || self.cards.contains_key(&card.index));
         let links = links.map(|card| {
             let facts = facts.get(&card.index).cloned().unwrap_or_default();
-            let served = self.cards.get(&card.index).and_then(Option::as_ref);
-            let own = served.map(|served| served.config.dns.clone()).unwrap_or_default();
+            let served = self.cards.get(&card.index).and_then(|served| served.link.as_ref());
+            let own = served.map(|(config, _)| config.dns.clone()).unwrap_or_default();
+            let told = facts.dns_ra.iter().filter(|told| told.valid());
+            let told = told.map(|told: &Advertised| IpAddr::V6(told.server)).collect();
             let of = |index: u32| index == card.index;
-            let gateways: BTreeSet<_> = routes.iter().filter(|r| of(r.0)).map(|r| r.1).collect();
+            let gateways: BTreeSet<_> =
+                routes.iter().filter(|r| of(r.link)).map(|r| r.router).collect();
             LinkStatus {
                 index: card.index,
                 name: card.name.clone(),
@@ -324,7 +209,7 @@ impl Manager {
                     .map(|(_, address, prefix)| (*address, *prefix))
                     .collect(),
                 gateways: gateways.into_iter().collect(),
-                dns: [own, facts.dns4, facts.dns6].concat(),
+                dns: [own, facts.dns4, told, facts.dns6].concat(),
                 lease: facts.lease,
                 trouble: facts.trouble,
             }
@@ -355,7 +240,10 @@ impl Manager {
     }
 }
 
-/// A lock whose holders cannot leave what it guards half changed.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// The destination of a default route by `router`.
+fn everywhere(router: IpAddr) -> (IpAddr, u8) {
+    match router {
+        IpAddr::V4(_) => (Ipv4Addr::UNSPECIFIED.into(), 0),
+        IpAddr::V6(_) => (Ipv6Addr::UNSPECIFIED.into(), 0),
+    }
 }

@@ -94,15 +94,24 @@ pub(crate) fn address(message: &AddressMessage) -> Option<(u32, IpAddr, u8)> {
     found.filter(|_| usable).map(|address| (header.index, address, header.prefix_len))
 }
 
-/// The link and router of a default route.
-pub(crate) fn default_route(message: &RouteMessage) -> Option<(u32, IpAddr)> {
+/// A default route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DefaultRoute {
+    pub(crate) link: u32,
+    pub(crate) router: IpAddr,
+    pub(crate) metric: u32,
+}
+
+/// `None` when it is not a default route by a router.
+pub(crate) fn default_route(message: &RouteMessage) -> Option<DefaultRoute> {
     if message.header.destination_prefix_length != 0 || message.header.kind != RouteType::Unicast {
         return None;
     }
-    let (mut link, mut router) = (None, None);
+    let (mut link, mut router, mut metric) = (None, None, 0);
     for attribute in &message.attributes {
         match attribute {
             RouteAttribute::Oif(index) => link = Some(*index),
+            RouteAttribute::Priority(given) => metric = *given,
             RouteAttribute::Gateway(RouteAddress::Inet(address)) => {
                 router = Some(IpAddr::V4(*address))
             }
@@ -112,7 +121,7 @@ pub(crate) fn default_route(message: &RouteMessage) -> Option<(u32, IpAddr)> {
             _ => {}
         }
     }
-    Some((link?, router?))
+    Some(DefaultRoute { link: link?, router: router?, metric })
 }
 
 /// Brings a link up.

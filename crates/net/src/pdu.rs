@@ -1,7 +1,9 @@
 //! Codecs of the packets that the kernel leaves to us: one protocol a file, each a checked view of
-//! untrusted bytes. DHCP and DNS messages themselves are read by `dhcproto` and `hickory-proto`.
+//! untrusted bytes. DNS messages are read by `hickory-proto`; `dhcproto` writes DHCP messages, but what servers
+//! answer is read here.
 
 pub mod ipv4;
+pub mod options;
 pub mod router_advertisement;
 pub mod udp;
 

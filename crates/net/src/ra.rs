@@ -16,7 +16,7 @@ const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
 /// A router solicitation (RFC 4861, section 4.1); the kernel fills in the checksum.
 const SOLICITATION: [u8; 8] = [133, 0, 0, 0, 0, 0, 0, 0];
 
-/// Hands every advertisement to `heard`, for ever. Asks for one first: the kernel's own question may
+/// Hands every advertisement to `heard`, with the router that sent it, for ever. Asks for one first: the kernel's own question may
 /// have been answered before we listened.
 ///
 /// # Errors
@@ -24,7 +24,7 @@ const SOLICITATION: [u8; 8] = [133, 0, 0, 0, 0, 0, 0, 0];
 pub(crate) async fn listen(
     name: &str,
     index: u32,
-    mut heard: impl FnMut(RouterAdvertisement),
+    mut heard: impl FnMut(Ipv6Addr, RouterAdvertisement),
 ) -> io::Result<()> {
     let socket: OwnedFd = icmp6::router_advertisements()?;
     // tokio has no raw sockets; reading and writing datagrams is the same for all kinds.
@@ -44,7 +44,7 @@ pub(crate) async fn listen(
             continue;
         }
         if let Some(found) = buffer.get(..got).and_then(RouterAdvertisement::parse) {
-            heard(found);
+            heard(*from.ip(), found);
         }
     }
 }

@@ -24,11 +24,12 @@ const STAGGER: Duration = Duration::from_millis(250);
 /// For a connection. SYN is sent at 0, 1, 3 and 7 s.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// Most candidates that are tried at the same time.
-const MAX_RUNNING: usize = 8;
+/// Most candidates that are tried at the same time: as many as begin within the time that a connection
+/// has, so that those that lead nowhere keep none of the others waiting.
+const MAX_RUNNING: usize = (CONNECT.as_millis() / STAGGER.as_millis()) as usize;
 
-/// Most candidates of one race.
-const MAX_CANDIDATES: usize = 64;
+/// Most candidates that one name server's answer gives.
+const MAX_OF_SOURCE: usize = 16;
 
 /// A server's name or address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,13 +138,13 @@ where
     let mut running = FuturesUnordered::new();
     let mut start_next = Instant::now();
     loop {
-        let ready = !queue.waiting.is_empty() && running.len() < MAX_RUNNING;
+        let ready = !queue.is_empty() && running.len() < MAX_RUNNING;
         if !ready && running.is_empty() && names.is_empty() {
             return Err(troubles);
         }
         tokio::select! {
             () = sleep_until(start_next), if ready => {
-                if let Some(candidate) = queue.waiting.pop_front() {
+                if let Some(candidate) = queue.next() {
                     running.push(one(candidate, &attempt));
                     start_next = Instant::now() + STAGGER;
                 }
@@ -220,37 +221,89 @@ fn classify<E>(error: io::Error) -> Cause<E> {
     }
 }
 
-/// Candidates that wait for their turn, each once.
+/// Candidates that wait for their turn, each once. Sources take turns: a name server that lies keeps
+/// nobody from what another one says.
 #[derive(Default)]
 struct Queue {
-    waiting: VecDeque<Candidate>,
+    /// The source whose turn it is first.
+    sources: VecDeque<VecDeque<Candidate>>,
     seen: BTreeSet<(usize, SocketAddr, u32)>,
 }
 
 impl Queue {
-    /// Adds a target's addresses over all links that speak their family: one link's IPv6 and IPv4 after
-    /// the other's, since a link is more likely to be broken than a family.
+    fn is_empty(&self) -> bool {
+        self.sources.is_empty()
+    }
+
+    fn next(&mut self) -> Option<Candidate> {
+        let mut source = self.sources.pop_front()?;
+        let candidate = source.pop_front();
+        if !source.is_empty() {
+            self.sources.push_back(source);
+        }
+        candidate
+    }
+
+    /// Adds a target's addresses, from one source, over all links that speak their family: one link's IPv6
+    /// and IPv4 after the other's, since a link is more likely to be broken than a family.
     fn add(&mut self, target: usize, addresses: &[IpAddr], port: u16, links: &[&LinkStatus]) {
         let (v6, v4): (Vec<IpAddr>, Vec<IpAddr>) =
             addresses.iter().copied().partition(IpAddr::is_ipv6);
         let rounds = v6.len().max(v4.len());
         let woven = (0..rounds).flat_map(|n| [v6.get(n), v4.get(n)]).flatten();
+        let mut source = VecDeque::new();
         for address in woven {
             for link in links {
                 let speaks =
                     link.addresses.iter().any(|(own, _)| own.is_ipv4() == address.is_ipv4());
                 let address = SocketAddr::new(*address, port);
-                let room = self.seen.len() < MAX_CANDIDATES;
+                let room = source.len() < MAX_OF_SOURCE;
                 if speaks && room && self.seen.insert((target, address, link.index)) {
-                    let link_name = link.name.clone();
-                    self.waiting.push_back(Candidate {
-                        target,
-                        address,
-                        link: link_name,
-                        index: link.index,
-                    });
+                    let (link, index) = (link.name.clone(), link.index);
+                    source.push_back(Candidate { target, address, link, index });
                 }
             }
         }
+        if !source.is_empty() {
+            self.sources.push_back(source);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{config::Mac, status::Lease};
+
+    fn link(index: u32) -> LinkStatus {
+        LinkStatus {
+            index,
+            name: format!("eth{index}"),
+            mac: Mac::default(),
+            driver: String::new(),
+            used: true,
+            carrier: true,
+            addresses: vec![(IpAddr::from([192, 0, 2, 7]), 24)],
+            gateways: Vec::new(),
+            dns: Vec::new(),
+            lease: Lease::Bound,
+            trouble: None,
+        }
+    }
+
+    #[test]
+    fn a_source_of_many_addresses_keeps_no_other_waiting() {
+        let links = [link(0), link(1)];
+        let links: Vec<_> = links.iter().collect();
+        let mut queue = Queue::default();
+        let lies: Vec<_> = (0..200).map(|n| IpAddr::from([203, 0, 113, n])).collect();
+        let right = IpAddr::from([198, 51, 100, 1]);
+        queue.add(0, &lies, 443, &links);
+        queue.add(0, &[right], 443, &links);
+        queue.add(0, &[lies[0]], 443, &links);
+        let order: Vec<_> = std::iter::from_fn(|| queue.next()).collect();
+        assert_eq!(order[1].address.ip(), right, "the second source is the second to be tried");
+        assert_eq!(order.len(), MAX_OF_SOURCE + 2, "each once, and not too many of one source");
+        assert!(queue.is_empty());
     }
 }

@@ -4,45 +4,24 @@
 //! `modules.softdep` and `modules.builtin` (depmod(8), modprobe.d(5)).
 
 pub mod index;
+mod insert;
 pub mod pattern;
 mod softdep;
 
 pub use index::{Index, IndexError};
+pub use insert::Insert;
 
-use crate::Kernel;
 use rustix::io::Errno;
 use softdep::Softdeps;
 use std::{
     collections::{HashMap, HashSet},
-    ffi::CString,
-    fs::{self, File},
-    io,
+    fs, io,
     path::{Component, Path, PathBuf},
     sync::{Mutex, OnceLock},
 };
 
 /// Soft dependencies nest no deeper than this; a cycle ends here.
 const MAX_DEPTH: usize = 8;
-
-/// Puts a module into the kernel.
-pub trait Insert {
-    /// Inserts the module in `file` with `parameters` (`name=value name=value`). Waits until its
-    /// initialisation is over. The kernel decompresses it.
-    ///
-    /// # Errors
-    /// `EEXIST` when it is there already, `ENODEV` when it found no hardware, and others.
-    fn insert(&self, file: &Path, parameters: &str) -> io::Result<()>;
-}
-
-impl Insert for Kernel {
-    fn insert(&self, file: &Path, parameters: &str) -> io::Result<()> {
-        const COMPRESSED: i32 = 4; // MODULE_INIT_COMPRESSED_FILE, linux/module.h, Linux 5.17
-        let compressed = file.extension().is_some_and(|e| e != "ko");
-        let parameters = CString::new(parameters)?;
-        let flags = if compressed { COMPRESSED } else { 0 };
-        Ok(rustix::system::finit_module(File::open(file)?, &parameters, flags)?)
-    }
-}
 
 /// Why a module was not loaded.
 #[derive(Debug, thiserror::Error)]

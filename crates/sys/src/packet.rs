@@ -65,15 +65,16 @@ impl PacketSocket {
     }
 }
 
-/// A non-blocking UDP socket of one link, at a port of any of its addresses. The link comes first: two
-/// links' sockets may then have the same port.
+/// A non-blocking UDP socket of one link, at a local address and port; for IPv4 it may broadcast. The link
+/// comes before the port: two links' sockets may then have the same.
 ///
 /// # Errors
 /// Those of socket(2), setsockopt(2) and bind(2).
-pub fn udp_on(link: &str, port: u16) -> io::Result<std::net::UdpSocket> {
+pub fn udp_on(link: &str, local: std::net::SocketAddr) -> io::Result<std::net::UdpSocket> {
     use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt};
+    let family = if local.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    let fd = socket_with(AddressFamily::INET, SocketType::DGRAM, flags, None)?;
+    let fd = socket_with(family, SocketType::DGRAM, flags, None)?;
     let size = libc::socklen_t::try_from(link.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
     let (level, option) = (libc::SOL_SOCKET, libc::SO_BINDTODEVICE);
     // SAFETY: the name is valid for reads of the length given and outlives the call.
@@ -82,8 +83,12 @@ pub fn udp_on(link: &str, port: u16) -> io::Result<std::net::UdpSocket> {
     if set < 0 {
         return Err(io::Error::last_os_error());
     }
-    sockopt::set_socket_broadcast(&fd, true)?;
-    bind(&fd, &std::net::SocketAddr::from((std::net::Ipv4Addr::UNSPECIFIED, port)))?;
+    if local.is_ipv4() {
+        sockopt::set_socket_broadcast(&fd, true)?;
+    } else {
+        sockopt::set_ipv6_v6only(&fd, true)?;
+    }
+    bind(&fd, &local)?;
     Ok(fd.into())
 }
 

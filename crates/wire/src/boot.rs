@@ -137,8 +137,6 @@ pub struct Assignment {
     pub bundle: Digest,
     /// The envelope itself when it is at most [`crate::MAX_INLINE_BUNDLE`] bytes: saves a round trip.
     pub envelope: Option<Bytes>,
-    /// Base URLs that serve blobs as `URL/DIGEST`, tried before the server. Digests are checked.
-    pub mirrors: Vec<String>,
 }
 
 /// Bytes that are a CBOR byte string, not an array of numbers.

@@ -12,7 +12,7 @@ use std::{path::Path, process::Command};
 pub(crate) enum What {
     /// From the kernel's start of PID 1 to the script's first line, against what an administrator would build
     Boot {
-        /// Arguments of the measurement
+        /// `--only ratio|round-trips|memory|wake` for one of the measurements, `--pairs N` for more pairs of boots
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },

@@ -1,21 +1,29 @@
 //! The static programs that run on the machine.
 
-use crate::run::{cargo, check, target};
-use anyhow::Result;
-use std::path::{Path, PathBuf};
+use crate::{
+    licences,
+    run::{cargo, check, target},
+};
+use anyhow::{Context, Result};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// Naming the target keeps the flags for a static binary away from build scripts and macros.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+const PROGRAMS: &[&str] = &["xenoboot-init", "xenoboot-agent", "xenoboot-toolkit"];
 
 /// Where they are.
 pub(crate) fn folder(root: &Path) -> PathBuf {
     target(root).join(TARGET).join("guest")
 }
 
-/// Builds init, agent and toolkit. Each by itself: built together, they would share the union of the
+/// Builds init, agent and toolkit, and lists what they are made of. Each by itself: built together, they would share the union of the
 /// features that each asks of a crate.
 pub(crate) fn build(root: &Path) -> Result<()> {
-    for package in ["xenoboot-init", "xenoboot-agent", "xenoboot-toolkit"] {
+    for package in PROGRAMS {
         check(
             cargo(root, &["build", "--profile", "guest", "--target", TARGET, "-p", package])
                 .env("RUSTFLAGS", "-C target-feature=+crt-static -C relocation-model=static")
@@ -23,5 +31,7 @@ pub(crate) fn build(root: &Path) -> Result<()> {
                 .env("LANG", "C"),
         )?;
     }
-    Ok(())
+    let path = folder(root).join(xenoboot_image::build::CRATES);
+    fs::write(&path, licences::collect(root, TARGET, PROGRAMS)?)
+        .with_context(|| path.display().to_string())
 }

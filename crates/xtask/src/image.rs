@@ -37,8 +37,9 @@ pub(crate) fn base(root: &Path) -> Result<PathBuf> {
 
 /// What the image is made from, as far as it is in this tree.
 fn inputs(root: &Path) -> Result<Vec<u8>> {
-    let mut paths: Vec<_> =
-        ["init", "agent", "toolkit"].map(|name| guest::folder(root).join(name)).into();
+    let mut paths: Vec<_> = ["init", "agent", "toolkit", xenoboot_image::build::CRATES]
+        .map(|name| guest::folder(root).join(name))
+        .into();
     paths.push(root.join("initramfs/modules.list"));
     let sources = fs::read_dir(root.join("crates/image/src"))?;
     paths.extend(sources.filter_map(|entry| Some(entry.ok()?.path())));

@@ -16,6 +16,7 @@ mod bench;
 mod demo;
 mod guest;
 mod image;
+mod licences;
 mod lint;
 mod run;
 mod setup;

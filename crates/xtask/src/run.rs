@@ -2,21 +2,30 @@
 
 use anyhow::{Context, Result, ensure};
 use std::{
+    env,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
-/// `cargo` in the workspace's folder.
+/// `cargo` in the workspace's folder, as a person's shell would start it. What the cargo that started us
+/// says of our own package is taken away: build scripts watch such variables, and much would be built
+/// again whenever a person builds in between.
 pub(crate) fn cargo(root: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO"));
     command.args(arguments).current_dir(root);
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_MANIFEST_") || text.starts_with("CARGO_PKG_") {
+            command.env_remove(name);
+        }
+    }
     command
 }
 
 /// Where cargo builds.
 pub(crate) fn target(root: &Path) -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }
 
 /// Runs a command with its output as ours; an exit status other than 0 is an error.
@@ -38,9 +47,10 @@ pub(crate) fn watch(command: &mut Command, mut line: impl FnMut(&str)) -> Result
         joined.current_dir(folder);
     }
     for (key, value) in command.get_envs() {
-        if let Some(value) = value {
-            joined.env(key, value);
-        }
+        match value {
+            Some(value) => joined.env(key, value),
+            None => joined.env_remove(key),
+        };
     }
     let mut child = joined.stdout(Stdio::piped()).spawn().with_context(|| shown(command))?;
     let output = child.stdout.take().context("a pipe was asked for")?;

@@ -6,7 +6,7 @@ use hickory_proto::{
     rr::{RData, Record, RecordType},
 };
 use smoltcp::socket::udp;
-use std::sync::atomic::Ordering::Relaxed;
+use std::{net::IpAddr, sync::atomic::Ordering::Relaxed};
 
 /// Answers what has come.
 pub(super) fn serve(socket: &mut udp::Socket<'_>, behaviour: &Behaviour, shared: &Shared) {
@@ -26,11 +26,16 @@ fn answer(bytes: &[u8], behaviour: &Behaviour) -> Option<Vec<u8>> {
     answer.metadata.recursion_available = true;
     let name = query.name().to_utf8().trim_end_matches('.').to_lowercase();
     match behaviour.names.get(&name) {
-        Some(address) if query.query_type() == RecordType::A => {
-            let data = RData::A((*address).into());
-            answer.add_answer(Record::from_rdata(query.name().clone(), 60, data));
+        Some(addresses) => {
+            let data = addresses.iter().filter_map(|address| match (address, query.query_type()) {
+                (IpAddr::V4(address), RecordType::A) => Some(RData::A((*address).into())),
+                (IpAddr::V6(address), RecordType::AAAA) => Some(RData::AAAA((*address).into())),
+                _ => None,
+            });
+            for data in data {
+                answer.add_answer(Record::from_rdata(query.name().clone(), 60, data));
+            }
         }
-        Some(_) => {}
         None => answer.metadata.response_code = ResponseCode::NXDomain,
     }
     answer.add_query(query);

@@ -2,19 +2,23 @@
 //! server and a router, behind which lies the real server. All of them can be told to misbehave, while the
 //! machine runs.
 //!
-//! The network is `10.99.N.0/24`; router and name server are at `.1`, the machine gets `.50`. The server is
-//! seen at [`SERVER`], beyond the router; each connection is relayed to a port of the host's loopback.
+//! The network is `10.99.N.0/24` and `fd99:N::/64`; router and name server are at `.1` and `::1`, the machine
+//! gets `.50` and, by DHCPv6, `::50`. The server is seen at [`SERVER`] and [`SERVER6`], beyond the router;
+//! each connection is relayed to a port of the host's loopback. The router is an HTTP proxy too
+//! ([`PROXY_PORT`]).
 
 mod dhcp;
+mod dhcp6;
 mod dns;
 mod port;
 mod relay;
+mod router;
 mod stack;
 
 use anyhow::{Context, Result};
 use std::{
     collections::BTreeMap,
-    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4},
     os::unix::net::UnixListener,
     path::{Path, PathBuf},
     sync::{
@@ -27,6 +31,23 @@ use std::{
 
 /// Where machines see the server (an address for documentation, RFC 5737).
 pub const SERVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(203, 0, 113, 10), 7443);
+
+/// The same by IPv6 (RFC 3849).
+pub const SERVER6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x10);
+
+/// Where the router is an HTTP proxy that knows CONNECT.
+pub const PROXY_PORT: u16 = 3128;
+
+/// What the router says of itself by IPv6 (RFC 4861, section 4.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Advertisement {
+    /// Machines make their own addresses, and the name server is told (RFC 8106).
+    Autonomous,
+    /// Machines make their own addresses, and ask DHCPv6 for the name server.
+    Other,
+    /// Machines ask DHCPv6 for both.
+    Managed,
+}
 
 /// How the network behaves.
 #[derive(Clone, Debug)]
@@ -41,8 +62,12 @@ pub struct Behaviour {
     pub dns: Ipv4Addr,
     /// The lease's length, seconds.
     pub lease: u32,
-    /// Names that resolve; all others do not exist.
-    pub names: BTreeMap<String, Ipv4Addr>,
+    /// Names that resolve, each to all of its addresses; all others do not exist.
+    pub names: BTreeMap<String, Vec<IpAddr>>,
+    /// What the router advertises, if it speaks IPv6.
+    pub ipv6: Option<Advertisement>,
+    /// The network is this VLAN; what has another tag, or none, is not seen.
+    pub vlan: Option<u16>,
     /// Where the real server listens.
     pub server: SocketAddr,
     /// How long each frame takes in each direction.
@@ -52,9 +77,9 @@ pub struct Behaviour {
 }
 
 impl Behaviour {
-    /// Lets a name resolve to an address.
-    pub fn name(&mut self, name: &str, address: Ipv4Addr) {
-        self.names.insert(name.to_owned(), address);
+    /// Lets a name resolve to an address, besides those to which it does already.
+    pub fn name(&mut self, name: &str, address: impl Into<IpAddr>) {
+        self.names.entry(name.to_owned()).or_default().push(address.into());
     }
 }
 
@@ -67,8 +92,12 @@ pub struct Counters {
     pub to_machine: AtomicUsize,
     /// DHCP messages from the machine.
     pub dhcp: AtomicUsize,
+    /// DHCPv6 messages from the machine.
+    pub dhcp6: AtomicUsize,
     /// Name queries.
     pub dns: AtomicUsize,
+    /// Connections through the proxy.
+    pub proxied: AtomicUsize,
     /// Connections to the server that were established.
     pub connections: AtomicUsize,
 }
@@ -106,6 +135,8 @@ impl Lab {
             dns: router,
             lease: 3600,
             names: BTreeMap::new(),
+            ipv6: None,
+            vlan: None,
             server,
             delay: Duration::ZERO,
             lose_one_of: 0,

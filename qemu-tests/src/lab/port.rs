@@ -26,6 +26,7 @@ pub(super) struct Port {
     outbound: VecDeque<(Instant, Vec<u8>)>,
     pub(super) delay: Duration,
     pub(super) lose_one_of: u32,
+    pub(super) vlan: Option<u16>,
     pub(super) received: usize,
     pub(super) sent: usize,
 }
@@ -55,6 +56,7 @@ impl Port {
             outbound: VecDeque::new(),
             delay: Duration::ZERO,
             lose_one_of: 0,
+            vlan: None,
             received: 0,
             sent: 0,
         }
@@ -67,7 +69,9 @@ impl Port {
         let first = self.arrivals.recv_timeout(next.map_or(limit, |next| next.min(limit)));
         for frame in first.into_iter().chain(self.arrivals.try_iter().collect::<Vec<_>>()) {
             self.received += 1;
-            if !lost(self.received, self.lose_one_of) {
+            if let Some(frame) = untagged(frame, self.vlan)
+                && !lost(self.received, self.lose_one_of)
+            {
                 self.inbound.push_back((Instant::now() + self.delay, frame));
             }
         }
@@ -78,6 +82,7 @@ impl Port {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some((_, frame)) = self.outbound.pop_front_if(|(at, _)| *at <= Instant::now()) {
             self.sent += 1;
+            let frame = tagged(frame, self.vlan);
             let length = u32::try_from(frame.len()).unwrap_or_default().to_be_bytes();
             let written =
                 |stream: &mut UnixStream| stream.write_all(&[&length[..], &frame].concat()).is_ok();
@@ -86,6 +91,30 @@ impl Port {
             }
         }
     }
+}
+
+/// Where a frame has the tag of its VLAN (IEEE 802.1Q), after both addresses, and the tag's type.
+const TAG: usize = 12;
+const TAG_TYPE: [u8; 2] = [0x81, 0x00];
+
+/// The frame without its tag; `None` when it is not of this VLAN.
+fn untagged(mut frame: Vec<u8>, vlan: Option<u16>) -> Option<Vec<u8>> {
+    let tag = match frame.get(TAG..TAG + 4)? {
+        [a, b, high, low] if [*a, *b] == TAG_TYPE => Some(u16::from_be_bytes([high & 0x0f, *low])),
+        _ => None,
+    };
+    if tag.is_some() {
+        frame.drain(TAG..TAG + 4);
+    }
+    (tag == vlan).then_some(frame)
+}
+
+fn tagged(mut frame: Vec<u8>, vlan: Option<u16>) -> Vec<u8> {
+    if let Some(vlan) = vlan.filter(|_| frame.len() >= TAG) {
+        let tag = TAG_TYPE.into_iter().chain(vlan.to_be_bytes());
+        frame.splice(TAG..TAG, tag);
+    }
+    frame
 }
 
 fn lost(number: usize, one_of: u32) -> bool {

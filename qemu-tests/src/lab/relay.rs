@@ -1,6 +1,7 @@
-//! A connection from the machine to the server's address, carried on to the real server.
+//! A connection from the machine to the server's address, carried on to the real server: as it is, or after
+//! the request to a proxy.
 
-use super::{Behaviour, SERVER, Shared};
+use super::{Behaviour, PROXY_PORT, SERVER, Shared};
 use smoltcp::{
     iface::{SocketHandle, SocketSet},
     socket::tcp::{Socket, SocketBuffer, State},
@@ -14,21 +15,37 @@ use std::{
 /// Bytes under way in each direction.
 const BUFFER: usize = 64 << 10;
 
-/// One socket that listens at the server's address, and the connection that it leads to.
+/// Longest request to the proxy.
+const LONGEST_REQUEST: usize = 4096;
+
+/// What the machine connects to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The server.
+    Direct,
+    /// A proxy (RFC 9110, section 9.3.6), which leads to the server only.
+    Proxy,
+}
+
+/// One socket that listens, and the connection that it leads to.
 pub(super) struct Relay {
     socket: SocketHandle,
+    kind: Kind,
+    /// What the proxy has been asked so far.
+    request: Vec<u8>,
     upstream: Option<TcpStream>,
     /// The server has sent all that it will.
     finished: bool,
 }
 
 impl Relay {
-    pub(super) fn new(sockets: &mut SocketSet<'_>) -> Self {
+    pub(super) fn new(kind: Kind, sockets: &mut SocketSet<'_>) -> Self {
         let buffer = || SocketBuffer::new(vec![0; BUFFER]);
         let mut socket = Socket::new(buffer(), buffer());
         socket.set_nagle_enabled(false);
         socket.set_ack_delay(None);
-        Self { socket: sockets.add(socket), upstream: None, finished: false }
+        let socket = sockets.add(socket);
+        Self { socket, kind, request: Vec::new(), upstream: None, finished: false }
     }
 
     /// Carries what can be carried now.
@@ -43,10 +60,13 @@ impl Relay {
             State::Closed => {
                 self.upstream = None;
                 self.finished = false;
+                self.request.clear();
+                let port = if self.kind == Kind::Proxy { PROXY_PORT } else { SERVER.port() };
                 // Fails only for a port of zero or a socket in use.
-                let _ = socket.listen(SERVER);
+                let _ = socket.listen(port);
             }
             State::Listen | State::SynReceived => {}
+            _ if self.upstream.is_none() && !self.asked(socket, shared) => {}
             _ if self.upstream.is_none() => match connect(behaviour) {
                 Ok(stream) => {
                     shared.counters.connections.fetch_add(1, Relaxed);
@@ -56,6 +76,31 @@ impl Relay {
             },
             _ => self.carry(socket),
         }
+    }
+
+    /// Whether the way to the server is open: at once, or when the proxy has been asked for it.
+    fn asked(&mut self, socket: &mut Socket<'_>, shared: &Shared) -> bool {
+        if self.kind == Kind::Direct {
+            return true;
+        }
+        let _ = socket.recv(|bytes| {
+            self.request.extend_from_slice(bytes);
+            (bytes.len(), ())
+        });
+        if !self.request.ends_with(b"\r\n\r\n") {
+            if self.request.len() > LONGEST_REQUEST || !socket.may_recv() {
+                socket.abort();
+            }
+            return false;
+        }
+        let wanted = format!("CONNECT {SERVER} HTTP/1.1\r\n");
+        if !self.request.starts_with(wanted.as_bytes()) {
+            let _ = socket.send_slice(b"HTTP/1.1 403 Forbidden\r\n\r\n");
+            socket.close();
+            return false;
+        }
+        shared.counters.proxied.fetch_add(1, Relaxed);
+        socket.send_slice(b"HTTP/1.1 200 Connection established\r\n\r\n").is_ok()
     }
 
     fn carry(&mut self, socket: &mut Socket<'_>) {

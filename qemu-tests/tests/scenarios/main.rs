@@ -9,6 +9,7 @@
 
 mod boot;
 mod image;
+mod links;
 mod network;
 mod reports;
 mod runs;

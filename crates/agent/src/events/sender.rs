@@ -23,13 +23,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub async fn run(reporter: Reporter, server: Server, boot: BootId) {
     let mut backoff = Backoff::default();
     loop {
-        let connection = server.connected().await;
+        let connection = server.approved().await;
         match send(&reporter, &connection, boot).await {
             Ok(()) => backoff.reset(),
             Err(failure) => {
                 let (attempt, delay) = backoff.failed(failure.retry_after);
-                // Not an event: it could not be sent, and would be one more that cannot.
-                if attempt == 1 || attempt % 10 == 0 {
+                // Not an event: it could not be sent, and would be one more that cannot. Nor after the first
+                // attempt: at power-on it may come before the server's word that approval is waited for.
+                if attempt == 2 || attempt % 10 == 0 {
                     reporter.console(&format!("events are kept for later ({attempt}): {failure}"));
                 }
                 tokio::select! {

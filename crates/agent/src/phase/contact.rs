@@ -83,6 +83,7 @@ pub async fn run(context: &Context) -> Result<Order, Failure> {
     let nonce = Context::nonce();
     let reply: BootReply = connection.post(PATH, &context.boot_request(nonce), STALL).await?;
     context.accept(nonce, &reply)?;
+    context.server.heard(&reply.order);
     Ok(reply.order)
 }
 

@@ -1,6 +1,7 @@
 //! run: the bundle's entry, in a control group and session of its own, with a time limit.
 
 mod process;
+mod remains;
 
 use super::{Phase, fetch};
 use crate::{
@@ -10,8 +11,13 @@ use crate::{
     run_state::{Act, After, Running},
     time::uptime_ms,
 };
-use std::{collections::HashMap, fs, path::Path};
+use std::{
+    collections::HashMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
 use xenoboot_bundle::{Bundle, Manifest, Verified};
+use xenoboot_sys::Kernel;
 use xenoboot_wire::{
     Code, Digest, RunId,
     boot::{Assignment, Outcome, RunResult},
@@ -20,6 +26,9 @@ use xenoboot_wire::{
 
 /// The phase. Its limit is the manifest's; a failure is a result.
 pub const PHASE: Phase = Phase { name: "run", limit: None };
+
+/// Folders for everybody's temporary files.
+const TEMPORARY: &[&str] = &["/tmp", "/dev/shm"];
 
 /// Unpacks the bundle and runs it to its end; the result is an event, and kept.
 ///
@@ -63,11 +72,7 @@ pub async fn run(
     });
     context.current.set(Some(run));
     let outcome = process::run(context, run, &bundle).await;
-    if let Err(e) = fs::remove_dir_all(&bundle.dir) {
-        context
-            .reporter
-            .say(Some(run), &format!("{} cannot be removed: {e}", bundle.dir.display()));
-    }
+    clean(context, run, bundle.dir.clone()).await;
     let act = match outcome {
         Outcome::Succeeded => manifest.on_success.into(),
         Outcome::Failed { .. } => manifest.on_failure.into(),
@@ -81,12 +86,33 @@ pub async fn run(
 pub async fn lost(context: &Context) -> Option<After> {
     let running = context.kept().get().running.clone()?;
     process::kill_leftovers(context, running.run).await;
-    // What cannot be removed is removed with the power.
-    let _ = fs::remove_dir_all(folder(context).join(running.run.to_string()));
+    clean(context, running.run, folder(context).join(running.run.to_string())).await;
     let cause = "the agent died while it ran, and was started again".to_owned();
     let outcome = Outcome::Failed { code: Code::AgentLost, cause, exit: None };
     let act = running.on_failure;
     Some(ended(context, &running, outcome, act).await)
+}
+
+/// Removes what the run left in its own folder and in those for everybody's temporary files, which are
+/// memory. What cannot be removed is removed with the power. On another thread: unmounting may take a while.
+async fn clean(context: &Context, run: RunId, own: PathBuf) {
+    let shared: &[&str] = if context.layout.by_hand() { &[] } else { TEMPORARY };
+    let work = move || {
+        let mut failed = Vec::new();
+        let mut note = |folder: &Path, removed: io::Result<()>| {
+            if let Err(e) = removed {
+                failed.push(format!("left in {}: {e}", folder.display()));
+            }
+        };
+        note(&own, remains::remove(&Kernel, &own));
+        for folder in shared.iter().map(Path::new) {
+            note(folder, remains::empty(&Kernel, folder));
+        }
+        failed
+    };
+    for failure in tokio::task::spawn_blocking(work).await.unwrap_or_default() {
+        context.reporter.say(Some(run), &failure);
+    }
 }
 
 async fn ended(context: &Context, running: &Running, outcome: Outcome, act: Act) -> After {
@@ -137,7 +163,7 @@ fn keep(context: &Context, change: impl FnOnce(&mut crate::run_state::State)) {
     }
 }
 
-fn folder(context: &Context) -> std::path::PathBuf {
+fn folder(context: &Context) -> PathBuf {
     context.layout.state("run")
 }
 

@@ -49,6 +49,7 @@ async fn ask(context: &Context, generation: u64) -> Result<Option<Order>, Failur
     let reply: WaitReply = connection.post(PATH, &request, patience).await?;
     let Some(reply) = reply.changed else { return Ok(None) };
     context.accept(nonce, &reply)?;
+    context.server.heard(&reply.order);
     Ok(Some(reply.order))
 }
 

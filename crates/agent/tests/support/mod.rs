@@ -115,8 +115,7 @@ impl Server {
         self.set(|desk| {
             desk.blobs.insert(bundle, envelope.to_vec());
             let envelope = inline.then(|| Blob(envelope.to_vec()));
-            desk.order =
-                Some(Order::Run(Assignment { generation, bundle, envelope, mirrors: Vec::new() }));
+            desk.order = Some(Order::Run(Assignment { generation, bundle, envelope }));
         });
     }
 
@@ -129,6 +128,17 @@ impl Server {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         panic!("{what} did not happen; events: {:#?}", self.desk.lock().unwrap().events);
+    }
+
+    /// Waits until a machine has asked what to do.
+    pub(crate) async fn asked(&self) {
+        for _ in 0..1500 {
+            if !self.desk.lock().unwrap().boots.is_empty() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("no machine asks");
     }
 
     /// Waits for an event.

@@ -2,10 +2,10 @@
 
 use super::{
     lease::{Lease, server},
-    message,
+    message::{self, Answer},
 };
 use crate::{config::Mac, random};
-use dhcproto::v4::{DhcpOption, Message, MessageType, OptionCode};
+use dhcproto::v4::{DhcpOption, Message, MessageType};
 use std::{
     net::Ipv4Addr,
     time::{Duration, Instant},
@@ -17,6 +17,12 @@ const WAITS: [u64; 7] = [1, 2, 4, 8, 16, 32, 64];
 
 /// How often a REQUEST for an offered lease is sent before other servers are asked again.
 const REQUESTS: usize = 4;
+
+/// As long as a DISCOVER was sent less often, a server that refused what it had offered is not listened to.
+const AVOIDED: usize = 3;
+
+/// The option's code (RFC 4039).
+const RAPID_COMMIT: u16 = 80;
 
 /// What is to be done now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,12 +53,15 @@ pub(super) struct Client {
     /// When to send next, and how often it was sent.
     next: Instant,
     sent: usize,
+    /// A server that refused, or never confirmed, what it had offered.
+    avoid: Option<Ipv4Addr>,
 }
 
 impl Client {
     pub(super) fn new(mac: Mac, hostname: String, now: Instant) -> Self {
         let xid = u32::from_ne_bytes(random::bytes());
-        Self { mac, hostname, state: State::Selecting, xid, began: now, next: now, sent: 0 }
+        let state = State::Selecting;
+        Self { mac, hostname, state, xid, began: now, next: now, sent: 0, avoid: None }
     }
 
     /// Whether answers are waited for without an address.
@@ -66,7 +75,8 @@ impl Client {
             return Action::Wait(self.next);
         }
         match &self.state {
-            State::Requesting { .. } if self.sent >= REQUESTS => {
+            State::Requesting { offer } if self.sent >= REQUESTS => {
+                self.avoid = Some(offer.server);
                 self.begin(State::Selecting, now);
                 self.poll(now)
             }
@@ -93,10 +103,13 @@ impl Client {
 
     /// Takes a message; the lease, if it brought one.
     pub(super) fn receive(&mut self, bytes: &[u8], now: Instant) -> Option<Lease> {
-        let (kind, message) = message::answer(bytes, self.xid, self.mac)?;
-        match (&self.state, kind) {
+        let message = Answer::parse(bytes, self.xid, self.mac)?;
+        match (&self.state, message.kind) {
             (State::Selecting, MessageType::Offer) => {
                 let offer = Lease::of(&message)?;
+                if self.avoid == Some(offer.server) && self.sent < AVOIDED {
+                    return None;
+                }
                 self.next = now;
                 self.sent = 0;
                 self.state = State::Requesting { offer };
@@ -104,7 +117,7 @@ impl Client {
             }
             (State::Selecting, MessageType::Ack) => {
                 // RFC 4039: only as an answer to our offer to take the short way.
-                message.opts().get(OptionCode::RapidCommit)?;
+                message.options.get(RAPID_COMMIT)?;
                 Some(self.bind(Lease::of(&message)?, now))
             }
             (State::Requesting { offer }, MessageType::Ack)
@@ -115,6 +128,7 @@ impl Client {
             (State::Requesting { offer }, MessageType::Nak)
                 if server(&message) == Some(offer.server) =>
             {
+                self.avoid = server(&message);
                 // At once would be a loop with a server that offers what it then refuses.
                 self.begin(State::Selecting, now + Duration::from_secs(1));
                 None
@@ -139,7 +153,7 @@ impl Client {
 
     fn bind(&mut self, lease: Lease, now: Instant) -> Lease {
         self.next = now + lease.renew;
-        self.sent = 0;
+        (self.sent, self.avoid) = (0, None);
         self.state = State::Bound { lease: lease.clone(), since: now };
         lease
     }

@@ -1,10 +1,22 @@
 //! What a server leases, checked.
 
-use dhcproto::v4::{DhcpOption, Message, OptionCode};
+use super::message::Answer;
+use crate::pdu::options::Options;
 use std::{
     net::{IpAddr, Ipv4Addr},
     time::Duration,
 };
+
+/// Options' codes (RFC 2132; RFC 3442).
+const SUBNET_MASK: u16 = 1;
+const ROUTERS: u16 = 3;
+const NAME_SERVERS: u16 = 6;
+const MTU: u16 = 26;
+const LEASE_TIME: u16 = 51;
+const SERVER: u16 = 54;
+const RENEWAL: u16 = 58;
+const REBINDING: u16 = 59;
+const CLASSLESS_ROUTES: u16 = 121;
 
 /// Bounds on the length of a lease: a server's mistake must neither make us ask each second nor keep a
 /// wrong address for a year.
@@ -33,53 +45,34 @@ pub(crate) struct Lease {
 
 impl Lease {
     /// Reads the lease that an OFFER or ACK offers. `None` when no host could use it.
-    pub(crate) fn of(message: &Message) -> Option<Self> {
-        let options = message.opts();
-        let address = Some(message.yiaddr()).filter(|address| host(*address))?;
-        let mask = match options.get(OptionCode::SubnetMask) {
-            Some(DhcpOption::SubnetMask(mask)) => u32::from(*mask),
-            _ => 0xffff_ff00,
-        };
+    pub(crate) fn of(answer: &Answer) -> Option<Self> {
+        let options = &answer.options;
+        let address = Some(answer.address).filter(|address| host(*address))?;
+        let mask = options.number(SUBNET_MASK).unwrap_or(0xffff_ff00);
         let prefix = mask.leading_ones();
         // The ones of a mask stand together (RFC 950).
         if mask.checked_shl(prefix).unwrap_or(0) != 0 || prefix == 0 {
             return None;
         }
-        let seconds = |code| match options.get(code) {
-            Some(
-                DhcpOption::AddressLeaseTime(s) | DhcpOption::Renewal(s) | DhcpOption::Rebinding(s),
-            ) => Some(*s),
-            _ => None,
-        };
-        let expire = seconds(OptionCode::AddressLeaseTime).unwrap_or(3600).clamp(SHORTEST, LONGEST);
+        let expire = options.number(LEASE_TIME).unwrap_or(3600).clamp(SHORTEST, LONGEST);
         // In order, whatever the server says (RFC 2131, section 4.4.5).
-        let rebind = seconds(OptionCode::Rebinding)
-            .unwrap_or(expire / 8 * 7)
-            .clamp(SHORTEST / 3 * 2, expire);
-        let renew = seconds(OptionCode::Renewal).unwrap_or(expire / 2).clamp(SHORTEST / 3, rebind);
-        let (gateway, routes) = routes(message);
-        let dns = match options.get(OptionCode::DomainNameServer) {
-            Some(DhcpOption::DomainNameServer(servers)) => {
-                servers.iter().filter(|s| host(**s)).take(MAX).map(|s| IpAddr::V4(*s)).collect()
-            }
-            _ => Vec::new(),
-        };
-        let mtu = match options.get(OptionCode::InterfaceMtu) {
-            // Below 576 IPv4 hardly works; a wrong small value is a known mistake of cheap routers.
-            Some(DhcpOption::InterfaceMtu(mtu)) if (576..=9216).contains(mtu) => {
-                Some(u32::from(*mtu))
-            }
-            _ => None,
-        };
+        let rebind =
+            options.number(REBINDING).unwrap_or(expire / 8 * 7).clamp(SHORTEST / 3 * 2, expire);
+        let renew = options.number(RENEWAL).unwrap_or(expire / 2).clamp(SHORTEST / 3, rebind);
+        let (gateway, routes) = routes(options);
+        let servers = options.ipv4s(NAME_SERVERS).into_iter().filter(|server| host(*server));
+        // Below 576 IPv4 hardly works; a wrong small value is a known mistake of cheap routers.
+        let mtu = options.array(MTU).map(u16::from_be_bytes);
+        let mtu = mtu.filter(|mtu| (576..=9216).contains(mtu)).map(u32::from);
         let after = |s: u32| Duration::from_secs(s.into());
         Some(Self {
             address,
             prefix: prefix as u8,
             gateway,
             routes,
-            dns,
+            dns: servers.take(MAX).map(IpAddr::V4).collect(),
             mtu,
-            server: server(message)?,
+            server: server(answer)?,
             renew: after(renew),
             rebind: after(rebind),
             expire: after(expire),
@@ -88,35 +81,41 @@ impl Lease {
 }
 
 /// The server's identifier.
-pub(crate) fn server(message: &Message) -> Option<Ipv4Addr> {
-    match message.opts().get(OptionCode::ServerIdentifier) {
-        Some(DhcpOption::ServerIdentifier(server)) => Some(*server).filter(|server| host(*server)),
-        _ => None,
-    }
+pub(crate) fn server(answer: &Answer) -> Option<Ipv4Addr> {
+    answer.options.array(SERVER).map(Ipv4Addr::from).filter(|server| host(*server))
 }
 
 type Routes = Vec<(Ipv4Addr, u8, Ipv4Addr)>;
 
 /// The default router and other routes. Where there are classless routes, the router option does not
 /// count (RFC 3442).
-fn routes(message: &Message) -> (Option<Ipv4Addr>, Routes) {
-    let options = message.opts();
-    if let Some(DhcpOption::ClasslessStaticRoute(given)) =
-        options.get(OptionCode::ClasslessStaticRoute)
-    {
-        let usable =
-            given.iter().take(MAX).filter(|(_, router)| host(*router) || router.is_unspecified());
+fn routes(options: &Options) -> (Option<Ipv4Addr>, Routes) {
+    if let Some(given) = options.get(CLASSLESS_ROUTES).and_then(classless) {
+        let usable = given.into_iter().take(MAX);
         let all: Routes =
-            usable.map(|(net, router)| (net.network(), net.prefix_len(), *router)).collect();
+            usable.filter(|(_, _, router)| host(*router) || router.is_unspecified()).collect();
         let default =
             all.iter().find(|(_, prefix, router)| *prefix == 0 && host(*router)).map(|r| r.2);
         return (default, all.into_iter().filter(|(_, prefix, _)| *prefix > 0).collect());
     }
-    let gateway = match options.get(OptionCode::Router) {
-        Some(DhcpOption::Router(routers)) => routers.iter().copied().find(|router| host(*router)),
-        _ => None,
-    };
-    (gateway, Vec::new())
+    (options.ipv4s(ROUTERS).into_iter().find(|router| host(*router)), Vec::new())
+}
+
+/// Reads classless routes (RFC 3442): length of the prefix, as many bytes of it as that needs, router.
+/// `None` when they are cut short or a prefix is too long.
+fn classless(mut bytes: &[u8]) -> Option<Routes> {
+    let mut routes = Vec::new();
+    while let [prefix, rest @ ..] = bytes {
+        let (network, rest) = rest.split_at_checked(usize::from(*prefix).div_ceil(8))?;
+        let (router, rest) = rest.split_first_chunk::<4>()?;
+        let mut whole = [0; 4];
+        whole.get_mut(..network.len())?.copy_from_slice(network);
+        let mask = u32::MAX.checked_shl(32_u32.checked_sub((*prefix).into())?).unwrap_or(0);
+        let network = Ipv4Addr::from(u32::from_be_bytes(whole) & mask);
+        routes.push((network, *prefix, Ipv4Addr::from(*router)));
+        bytes = rest;
+    }
+    Some(routes)
 }
 
 /// Whether a host may have this address.

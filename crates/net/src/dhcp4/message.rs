@@ -1,8 +1,8 @@
 //! DHCP messages that the client sends, and the reading of answers.
 
-use crate::config::Mac;
+use crate::{config::Mac, pdu::options::Options};
 use dhcproto::{
-    Decodable, Decoder, Encodable,
+    Encodable,
     v4::{DhcpOption, Flags, Message, MessageType, OptionCode},
 };
 use std::net::Ipv4Addr;
@@ -60,16 +60,32 @@ pub(crate) fn encode(message: &Message) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Reads an answer to the transaction `xid` of the client `mac`.
-pub(crate) fn answer(bytes: &[u8], xid: u32, mac: Mac) -> Option<(MessageType, Message)> {
-    if bytes.len() > usize::from(MAX_SIZE) {
-        return None;
+/// What a server says, as far as it matters to us.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    /// Option 53 (RFC 2132, section 9.6).
+    pub(crate) kind: MessageType,
+    /// The address that is offered.
+    pub(crate) address: Ipv4Addr,
+    pub(crate) options: Options,
+}
+
+impl Answer {
+    /// Reads an answer to the transaction `xid` of the client `mac` (RFC 2131, section 2).
+    pub(crate) fn parse(bytes: &[u8], xid: u32, mac: Mac) -> Option<Self> {
+        const REPLY: u8 = 2;
+        const COOKIE: [u8; 4] = [99, 130, 83, 99];
+        if bytes.len() > usize::from(MAX_SIZE) {
+            return None;
+        }
+        let field = |at: usize, length: usize| bytes.get(at..at + length);
+        let ours = field(0, 3)? == [REPLY, 1, 6]
+            && field(4, 4)? == xid.to_be_bytes()
+            && field(28, 6)? == mac.0
+            && field(236, 4)? == COOKIE;
+        let address: [u8; 4] = field(16, 4)?.try_into().ok()?;
+        let options = Options::v4(bytes.get(240..)?)?;
+        let [kind] = options.array(53)?;
+        ours.then(|| Self { kind: kind.into(), address: address.into(), options })
     }
-    let message = Message::decode(&mut Decoder::new(bytes)).ok()?;
-    let ours = message.xid() == xid && message.hlen() == 6 && message.chaddr() == mac.0;
-    let kind = match message.opts().get(OptionCode::MessageType) {
-        Some(DhcpOption::MessageType(kind)) => *kind,
-        _ => return None,
-    };
-    ours.then_some((kind, message))
 }

@@ -36,6 +36,7 @@ pub(crate) async fn run(
     identity: &Identity,
     changed: mpsc::Sender<Option<Lease>>,
 ) -> io::Result<()> {
+    let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, CLIENT));
     let mut client = Client::new(identity.mac, identity.hostname.clone(), Instant::now());
     let mut raw = None;
     let mut bound: Option<UdpSocket> = None;
@@ -57,7 +58,7 @@ pub(crate) async fn run(
             Action::FromLease(message, to) => {
                 let socket = match bound.take() {
                     Some(socket) => socket,
-                    None => UdpSocket::from_std(udp_on(&identity.name, CLIENT)?)?,
+                    None => UdpSocket::from_std(udp_on(&identity.name, any)?)?,
                 };
                 if let Err(error) = socket.send_to(&message, SocketAddr::from((to, SERVER))).await {
                     log::debug!("{}: DHCP to {to}: {error}", identity.name);

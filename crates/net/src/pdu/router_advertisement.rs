@@ -1,7 +1,7 @@
 //! Router advertisements (RFC 4861, section 4.2) and their name servers (RFC 8106). Prefixes and
 //! routers are the kernel's business; it reads the same message.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::Ipv6Addr;
 
 const TYPE: u8 = 134;
 const RDNSS: u8 = 25;
@@ -16,8 +16,8 @@ pub struct RouterAdvertisement {
     pub managed: bool,
     /// Other settings are to be had from DHCPv6 (the O flag).
     pub other: bool,
-    /// Recursive name servers with a lifetime that is not zero.
-    pub dns: Vec<IpAddr>,
+    /// Recursive name servers, each with its lifetime in seconds: 0 takes it back, `u32::MAX` is for ever.
+    pub dns: Vec<(Ipv6Addr, u32)>,
 }
 
 impl RouterAdvertisement {
@@ -42,15 +42,18 @@ impl RouterAdvertisement {
     }
 
     fn servers(&mut self, option: &[u8]) {
-        if option.get(4..8).is_none_or(|lifetime| lifetime == [0; 4]) {
+        let Some((lifetime, addresses)) =
+            option.get(4..).and_then(|rest| rest.split_first_chunk::<4>())
+        else {
             return;
-        }
-        for address in option.get(8..).unwrap_or_default().chunks_exact(16) {
+        };
+        for address in addresses.chunks_exact(16) {
             let Ok(bytes) = <[u8; 16]>::try_from(address) else { return };
             let address = Ipv6Addr::from(bytes);
-            if self.dns.len() < MAX_SERVERS && !address.is_multicast() && !address.is_unspecified()
-            {
-                self.dns.push(address.into());
+            let host =
+                !address.is_multicast() && !address.is_unspecified() && !address.is_loopback();
+            if host && self.dns.len() < MAX_SERVERS {
+                self.dns.push((address, u32::from_be_bytes(*lifetime)));
             }
         }
     }
@@ -68,7 +71,7 @@ mod tests {
         bytes.extend("2001:db8::53".parse::<Ipv6Addr>().unwrap().octets());
         let found = RouterAdvertisement::parse(&bytes).unwrap();
         assert!(found.other && !found.managed);
-        assert_eq!(found.dns, ["2001:db8::53".parse::<IpAddr>().unwrap()]);
+        assert_eq!(found.dns, [("2001:db8::53".parse().unwrap(), 60)]);
         // An option of length zero would never end.
         bytes.extend([25, 0, 0, 0, 0, 0, 0, 60]);
         assert_eq!(RouterAdvertisement::parse(&bytes), None);

@@ -9,7 +9,6 @@
 )]
 
 mod lab;
-mod machine;
 
 use lab::{Lab, hindrance};
 use std::time::Duration;
@@ -28,14 +27,6 @@ fn lab() -> Option<Lab> {
         }
         None => Some(Lab::new()),
     }
-}
-
-#[test]
-#[ignore = "the other tests run it in a namespace"]
-fn machine() {
-    let Ok(script) = std::env::var("XENOBOOT_MACHINE") else { return };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(machine::run(&script));
 }
 
 #[test]

@@ -96,7 +96,6 @@ async fn reply(shared: &Shared, nonce: Nonce, standing: &Standing) -> Result<Boo
             generation: standing.generation,
             bundle: *bundle,
             envelope: inline(shared, bundle).await?,
-            mirrors: Vec::new(),
         }),
     };
     shared.hub.tell(standing.id, Told::from(&order));

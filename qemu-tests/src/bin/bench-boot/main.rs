@@ -1,6 +1,7 @@
 //! `cargo xtask bench boot`: how long our initramfs takes from the kernel's start of PID 1 to the first line of
 //! a script that was fetched and verified, beside what an administrator would build instead; how many
-//! round trips of the network that is; and the least memory in which it works.
+//! round trips of the network that is; the least memory in which it works; and how long an assignment
+//! takes to reach a machine that waits.
 
 mod baseline;
 mod figure;
@@ -10,12 +11,16 @@ mod ours;
 mod ratio;
 mod stamps;
 mod trips;
+mod wake;
 
 use anyhow::{Context, Result, bail, ensure};
 use figure::Figure;
 use ours::Ours;
 use qemu_tests::{accel, paths};
 use std::{env, fs, process::ExitCode};
+
+/// What can be measured.
+const KINDS: &str = "ratio|round-trips|memory|wake";
 
 /// What to measure, and how often.
 struct Choice {
@@ -56,7 +61,10 @@ fn run() -> Result<bool> {
     if wants("memory") {
         figures.push(memory::measure(&folder, &ours)?);
     }
-    ensure!(!figures.is_empty(), "nothing to measure: --only ratio, round-trips or memory");
+    if wants("wake") {
+        figures.push(wake::measure(&ours)?);
+    }
+    ensure!(!figures.is_empty(), "nothing to measure: --only {KINDS}");
     println!();
     for figure in &figures {
         println!("{figure}");
@@ -71,7 +79,7 @@ fn choice(mut arguments: impl Iterator<Item = String>) -> Result<Choice> {
         match argument.as_str() {
             "--pairs" => choice.pairs = value.parse().context("--pairs needs a number")?,
             "--only" => choice.only = Some(value),
-            _ => bail!("unknown: {argument}; known: --pairs N, --only ratio|round-trips|memory"),
+            _ => bail!("unknown: {argument}; known: --pairs N, --only {KINDS}"),
         }
     }
     ensure!(choice.pairs > 0, "--pairs 0 measures nothing");

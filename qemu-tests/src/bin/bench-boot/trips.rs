@@ -14,7 +14,7 @@ use std::{fs, path::Path, time::Duration};
 const LIMIT: f64 = 7.0;
 
 /// Delays of a frame in each direction, milliseconds.
-const DELAYS: [u64; 2] = [20, 120];
+const DELAYS: [u64; 2] = [40, 340];
 
 const RUNS: usize = 3;
 
@@ -46,5 +46,6 @@ fn once(folder: &Path, ours: &Ours, iso: &Path, delay: u64, run: usize) -> Resul
     fs::create_dir_all(&place)?;
     let lab = Lab::start(&place, 1, ours.operator.server.address)?;
     lab.change(|lab| lab.delay = Duration::from_millis(delay));
-    stamps::wait(&mut ours.direct(&name, iso, COMMAND_LINE)?.nic(&lab).start()?)
+    let machine = ours.direct(&name, iso, COMMAND_LINE)?.nic(&lab);
+    stamps::wait(&mut machine.start()?)
 }

@@ -1,8 +1,15 @@
-//! The machine in the namespace. Its script is one command a line:
+//! The network of a machine without an agent, for tests in a namespace. Its argument is one command a line:
 //!
 //!     link NAME [vlan=ID] [ipv4=ADDRESS/PREFIX,GATEWAY] [ipv6=off]
 //!     race HOST:PORT       once a link is usable, and again until it is won
 //!     serve ADDRESS:PORT   only answers connections
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test's program fails by panicking"
+)]
 
 use std::{net::IpAddr, time::Duration};
 use tokio::{
@@ -16,7 +23,9 @@ use xenoboot_net::{
 /// What `serve` says.
 const GREETING: &[u8; 5] = b"hello";
 
-pub(crate) async fn run(script: &str) {
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let script = std::env::args().nth(1).unwrap();
     log::set_logger(&Printed).unwrap();
     log::set_max_level(log::LevelFilter::Debug);
     let mut config = Config { hostname: "machine".into(), ..Config::default() };
