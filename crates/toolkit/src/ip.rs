@@ -167,7 +167,7 @@ pub(crate) struct Words<'a>(std::iter::Peekable<std::vec::IntoIter<&'a str>>);
 impl<'a> Words<'a> {
     /// From the command line.
     pub(crate) fn new(words: &[&'a str]) -> Self {
-        Self(words.to_vec().into_iter().peekable())
+        Self(Vec::from(words).into_iter().peekable())
     }
 
     /// The next one, if any.

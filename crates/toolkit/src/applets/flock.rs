@@ -21,7 +21,12 @@ pub(crate) static APPLET: Applet = Applet {
     usage: "[OPTION]... FILE COMMAND [ARGUMENT]...\n[OPTION]... FILE -c LINE\n[OPTION]... NUMBER",
     options: &[
         Opt { short: 's', long: "shared", value: "", help: "others may have a shared lock, too" },
-        Opt { short: 'x', long: "exclusive", value: "", help: "nobody else (so if nothing is said)" },
+        Opt {
+            short: 'x',
+            long: "exclusive",
+            value: "",
+            help: "nobody else (so if nothing is said)",
+        },
         Opt { short: 'e', long: "exclusive-lock", value: "", help: "the same" },
         Opt { short: 'u', long: "unlock", value: "", help: "let go" },
         Opt { short: 'n', long: "nonblock", value: "", help: "do not wait: status 1" },
@@ -58,11 +63,11 @@ fn run(args: &Args) -> anyhow::Result<u8> {
     let number = first.to_str().and_then(|text| text.parse::<i32>().ok());
     match (number, words.is_empty()) {
         (Some(number), true) => {
-            let inherited = match inherit::borrow(number) {
+            let inherited = match inherit::take(number) {
                 Ok(inherited) => inherited,
                 Err(error) => bail!("{number}: {}", plain(&error)),
             };
-            take(args, inherited, status)
+            take(args, inherited.as_fd(), status)
         }
         (None, true) => usage_error(format!("bad file descriptor: {first:?}")),
         (_, false) => {
@@ -106,7 +111,9 @@ fn take(args: &Args, fd: BorrowedFd<'_>, status: u8) -> anyhow::Result<u8> {
     }
     let limit = match args.text("timeout")?.map(str::parse::<f64>) {
         None => None,
-        Some(Ok(seconds)) if (0.0..1e9).contains(&seconds) => Some(Duration::from_secs_f64(seconds)),
+        Some(Ok(seconds)) if (0.0..1e9).contains(&seconds) => {
+            Some(Duration::from_secs_f64(seconds))
+        }
         Some(_) => return usage_error("invalid timeout value"),
     };
     let (waits, tries) = if args.has("shared") {

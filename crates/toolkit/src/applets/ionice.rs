@@ -13,9 +13,19 @@ pub(crate) static APPLET: Applet = Applet {
     summary: "Prints or sets the priority at the disks, of processes or for COMMAND.",
     usage: "[-c CLASS] [-n LEVEL] [-t] COMMAND [ARGUMENT]...\n[-c CLASS] [-n LEVEL] [-t] -p|-P|-u ID...",
     options: &[
-        Opt { short: 'c', long: "class", value: "CLASS", help: "0 none, 1 realtime, 2 best-effort, 3 idle" },
+        Opt {
+            short: 'c',
+            long: "class",
+            value: "CLASS",
+            help: "0 none, 1 realtime, 2 best-effort, 3 idle",
+        },
         Opt { short: 'n', long: "classdata", value: "LEVEL", help: "0 (first) to 7" },
-        Opt { short: 'p', long: "pid", value: "PID", help: "of this process, and those that follow" },
+        Opt {
+            short: 'p',
+            long: "pid",
+            value: "PID",
+            help: "of this process, and those that follow",
+        },
         Opt { short: 'P', long: "pgid", value: "GROUP", help: "of these process groups" },
         Opt { short: 'u', long: "uid", value: "USER", help: "of these users' processes" },
         Opt { short: 't', long: "ignore", value: "", help: "no error when it cannot be set" },
@@ -38,7 +48,10 @@ fn run(args: &Args) -> anyhow::Result<u8> {
     let level = args.number::<u8>("classdata")?;
     let level = if class == Some(3) || class == Some(0) {
         if level.is_some() {
-            eprintln!("ionice: ignoring given class data for {} class", CLASSES.get(class.unwrap_or(0)).unwrap_or(&""));
+            eprintln!(
+                "ionice: ignoring given class data for {} class",
+                CLASSES.get(class.unwrap_or(0)).unwrap_or(&"")
+            );
         }
         Some(if class == Some(3) { 7 } else { 0 })
     } else {
@@ -47,7 +60,8 @@ fn run(args: &Args) -> anyhow::Result<u8> {
     if level.is_some_and(|level| level > 7) {
         return usage_error("the level is 0 to 7");
     }
-    let kinds: [(&str, fn(u32) -> Who); 3] = [
+    type Make = fn(u32) -> Who;
+    let kinds: [(&str, Make); 3] = [
         ("pid", |id| Who::Process(id.cast_signed())),
         ("pgid", |id| Who::Group(id.cast_signed())),
         ("uid", Who::User),
@@ -57,7 +71,9 @@ fn run(args: &Args) -> anyhow::Result<u8> {
     for (option, make) in kinds {
         let Some(first) = args.text(option)? else { continue };
         for id in std::iter::once(first).chain(args.words()?) {
-            let Ok(number) = id.parse() else { return usage_error(format!("invalid {option} argument: '{id}'")) };
+            let Ok(number) = id.parse() else {
+                return usage_error(format!("invalid {option} argument: '{id}'"));
+            };
             if sets {
                 set(args, make(number), class, level.unwrap_or(4))?;
             } else {

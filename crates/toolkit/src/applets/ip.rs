@@ -100,36 +100,36 @@ fn dispatch(show: Show, object: &str, rest: &[&str], socket: &mut Socket) -> any
         Some(word) => meant(word, actions)?,
         None => "show",
     };
-    use addr::Change;
+    use addr::Action;
     let words = &mut words;
     match (object, action) {
         ("link", "set") => link::set(words, socket),
         ("link", "add") => link::add(words, socket),
         ("link", "delete") => link::delete(words, socket),
         ("link", _) => link::show(show, words, socket),
-        ("address", "add") => addr::change(Change::Add, words, socket),
-        ("address", "change" | "chg") => addr::change(Change::Change, words, socket),
-        ("address", "replace") => addr::change(Change::Replace, words, socket),
-        ("address", "delete") => addr::change(Change::Delete, words, socket),
+        ("address", "add") => addr::change(Action::Add, words, socket),
+        ("address", "change" | "chg") => addr::change(Action::Change, words, socket),
+        ("address", "replace") => addr::change(Action::Replace, words, socket),
+        ("address", "delete") => addr::change(Action::Delete, words, socket),
         ("address", "flush") => addr::flush(show, words, socket),
         ("address", "show" | "list" | "lst" | "ls") => addr::show(show, words, socket),
-        ("route", "add") => route::change(show, route::Change::Add, words, socket),
-        ("route", "append") => route::change(show, route::Change::Append, words, socket),
-        ("route", "change" | "chg") => route::change(show, route::Change::Change, words, socket),
-        ("route", "replace") => route::change(show, route::Change::Replace, words, socket),
-        ("route", "delete") => route::change(show, route::Change::Delete, words, socket),
+        ("route", "add") => route::change(show, route::Action::Add, words, socket),
+        ("route", "append") => route::change(show, route::Action::Append, words, socket),
+        ("route", "change" | "chg") => route::change(show, route::Action::Change, words, socket),
+        ("route", "replace") => route::change(show, route::Action::Replace, words, socket),
+        ("route", "delete") => route::change(show, route::Action::Delete, words, socket),
         ("route", "get") => route::get(show, words, socket),
         ("route", "flush") => route::flush(show, words, socket),
         ("route", _) => route::show(show, words, socket),
         ("rule", "add") => rule::change(show, true, words, socket),
         ("rule", "delete") => rule::change(show, false, words, socket),
         ("rule", _) => rule::show(show, words, socket),
-        ("neighbour" | "neighbor", "add") => neigh::change(Change::Add, words, socket),
+        ("neighbour" | "neighbor", "add") => neigh::change(Action::Add, words, socket),
         ("neighbour" | "neighbor", "change" | "chg") => {
-            neigh::change(Change::Change, words, socket)
+            neigh::change(Action::Change, words, socket)
         }
-        ("neighbour" | "neighbor", "replace") => neigh::change(Change::Replace, words, socket),
-        ("neighbour" | "neighbor", "delete") => neigh::change(Change::Delete, words, socket),
+        ("neighbour" | "neighbor", "replace") => neigh::change(Action::Replace, words, socket),
+        ("neighbour" | "neighbor", "delete") => neigh::change(Action::Delete, words, socket),
         ("neighbour" | "neighbor", "flush") => neigh::flush(show, words, socket),
         ("neighbour" | "neighbor", "show" | "list" | "lst" | "ls") => {
             neigh::show(show, words, socket)

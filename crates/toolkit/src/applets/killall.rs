@@ -6,18 +6,19 @@ use crate::{
     processes, signals,
 };
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
-use std::{
-    fs,
-    path::Path,
-    time::Duration,
-};
+use std::{fs, path::Path, time::Duration};
 
 pub(crate) static APPLET: Applet = Applet {
     name: "killall",
     summary: "Sends a signal to the processes of NAMEs; status 1 if none was found.",
     usage: "[-SIGNAL] [OPTION]... NAME...",
     options: &[
-        Opt { short: 's', long: "signal", value: "SIGNAL", help: "a name or number; TERM if not given" },
+        Opt {
+            short: 's',
+            long: "signal",
+            value: "SIGNAL",
+            help: "a name or number; TERM if not given",
+        },
         Opt { short: 'e', long: "exact", value: "", help: "no match by 15 letters alone" },
         Opt { short: 'I', long: "ignore-case", value: "", help: "capitals are letters, too" },
         Opt { short: 'w', long: "wait", value: "", help: "until all are gone" },
@@ -102,7 +103,8 @@ fn is(args: &Args, process: &processes::Process, wanted: &str, user: Option<u32>
         let own = fs::metadata(folder.join("exe")).map(|m| (m.dev(), m.ino())).ok();
         return own.is_some() && own == fs::metadata(wanted).map(|m| (m.dev(), m.ino())).ok();
     }
-    let same = |a: &str, b: &str| if args.has("ignore-case") { a.eq_ignore_ascii_case(b) } else { a == b };
+    let same =
+        |a: &str, b: &str| if args.has("ignore-case") { a.eq_ignore_ascii_case(b) } else { a == b };
     if process.name.len() < KEPT || wanted.len() <= KEPT {
         return same(&process.name, wanted);
     }

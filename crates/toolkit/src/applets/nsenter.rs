@@ -132,7 +132,11 @@ fn enter(namespace: Namespace, opened: &File) -> anyhow::Result<()> {
     match move_into_link_name_space(opened.as_fd(), Some(kind)) {
         Ok(()) => Ok(()),
         Err(error) => {
-            bail!("reassociate to namespace 'ns/{}' failed: {}", namespace.file(), plain(&error.into()))
+            bail!(
+                "reassociate to namespace 'ns/{}' failed: {}",
+                namespace.file(),
+                plain(&error.into())
+            )
         }
     }
 }

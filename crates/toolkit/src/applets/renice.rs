@@ -16,7 +16,12 @@ pub(crate) static APPLET: Applet = Applet {
     usage: "[-n] NUMBER [-p|-g|-u] ID...",
     options: &[
         Opt { short: 'n', long: "priority", value: "NUMBER", help: "how nice" },
-        Opt { short: 'p', long: "pid", value: "", help: "IDs are processes (so if nothing is said)" },
+        Opt {
+            short: 'p',
+            long: "pid",
+            value: "",
+            help: "IDs are processes (so if nothing is said)",
+        },
         Opt { short: 'g', long: "pgrp", value: "", help: "IDs are process groups" },
         Opt { short: 'u', long: "user", value: "", help: "IDs are users" },
         Opt { short: '\0', long: "relative", value: "NUMBER", help: "so much nicer" },

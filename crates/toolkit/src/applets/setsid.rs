@@ -15,7 +15,12 @@ pub(crate) static APPLET: Applet = Applet {
         Opt { short: 'c', long: "ctty", value: "", help: "standard input is its terminal" },
         Opt { short: 'f', long: "fork", value: "", help: "in a new process, always" },
         Opt { short: 'w', long: "wait", value: "", help: "wait for it, and end with its status" },
-        Opt { short: '\0', long: "leader", value: "", help: "what the new process is told; for itself" },
+        Opt {
+            short: '\0',
+            long: "leader",
+            value: "",
+            help: "what the new process is told; for itself",
+        },
     ],
     notes: "",
     example: "setsid -f long-job < /dev/null > /tmp/log 2>&1",

@@ -30,7 +30,9 @@ const RAMFS_MAGIC: u64 = 0x8584_58f6;
 const TMPFS_MAGIC: u64 = 0x0102_1994;
 
 fn run(args: &Args) -> anyhow::Result<u8> {
-    let [root, command @ ..] = args.operands.as_slice() else { return usage_error("which folder?") };
+    let [root, command @ ..] = args.operands.as_slice() else {
+        return usage_error("which folder?");
+    };
     if command.is_empty() {
         return usage_error("which command?");
     }
@@ -55,7 +57,8 @@ fn run(args: &Args) -> anyhow::Result<u8> {
             let _ = mount_move(&from, &to);
         }
     }
-    let folder = rustix::fs::open("/", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let folder =
+        rustix::fs::open("/", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     rustix::process::chdir(root)?;
     mount_move(".", "/").with_context(|| format!("cannot move {} to /", root.display()))?;
     rustix::process::chroot(".").and_then(|()| rustix::process::chdir("/"))?;
@@ -77,7 +80,9 @@ fn empty(folder: OwnedFd, device: u64, depth: usize) {
         if matches!(name.to_bytes(), b"." | b"..") {
             continue;
         }
-        let Ok(stat) = rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+        let Ok(stat) = rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) else {
+            continue;
+        };
         if stat.st_dev != device {
             continue;
         }

@@ -235,7 +235,7 @@ fn one(show: Show, device: &Device, devices: &Devices, own: &[&Address]) -> (Str
 
 /// What a change is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Change {
+pub(crate) enum Action {
     /// It must not be there yet.
     Add,
     /// It must be there.
@@ -248,7 +248,7 @@ pub(crate) enum Change {
 
 /// `ip addr add` and its kin.
 pub(crate) fn change(
-    what: Change,
+    what: Action,
     words: &mut Words<'_>,
     socket: &mut Socket,
 ) -> anyhow::Result<u8> {
@@ -316,10 +316,10 @@ pub(crate) fn change(
         push(&mut body, CACHE, &times);
     }
     let (kind, flags) = match what {
-        Change::Add => (RTM_NEWADDR, netlink::CREATE | netlink::EXCLUSIVE),
-        Change::Change => (RTM_NEWADDR, netlink::REPLACE),
-        Change::Replace => (RTM_NEWADDR, netlink::CREATE | netlink::REPLACE),
-        Change::Delete => (RTM_DELADDR, 0),
+        Action::Add => (RTM_NEWADDR, netlink::CREATE | netlink::EXCLUSIVE),
+        Action::Change => (RTM_NEWADDR, netlink::REPLACE),
+        Action::Replace => (RTM_NEWADDR, netlink::CREATE | netlink::REPLACE),
+        Action::Delete => (RTM_DELADDR, 0),
     };
     ask(socket, kind, flags, &body)?;
     Ok(0)

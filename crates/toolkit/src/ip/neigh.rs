@@ -143,11 +143,11 @@ pub(crate) fn show(show: Show, words: &mut Words<'_>, socket: &mut Socket) -> an
 
 /// `ip neigh add` and its kin.
 pub(crate) fn change(
-    what: super::addr::Change,
+    what: super::addr::Action,
     words: &mut Words<'_>,
     socket: &mut Socket,
 ) -> anyhow::Result<u8> {
-    use super::addr::Change;
+    use super::addr::Action;
     let devices = Devices::read(socket)?;
     let (mut to, mut device, mut flags, mut rest) = (None, None, 0_u8, Vec::new());
     let mut wanted = PERMANENT;
@@ -170,16 +170,16 @@ pub(crate) fn change(
     };
     let mut body = vec![super::family(to), 0, 0, 0];
     body.extend(device.to_ne_bytes());
-    let state = if what == Change::Delete { 0 } else { wanted };
+    let state = if what == Action::Delete { 0 } else { wanted };
     body.extend(state.to_ne_bytes());
     body.extend([flags, 0]);
     push(&mut body, DST, &octets(to));
     body.extend(rest);
     let (kind, flags) = match what {
-        Change::Add => (RTM_NEWNEIGH, netlink::CREATE | netlink::EXCLUSIVE),
-        Change::Change => (RTM_NEWNEIGH, netlink::REPLACE),
-        Change::Replace => (RTM_NEWNEIGH, netlink::CREATE | netlink::REPLACE),
-        Change::Delete => (RTM_DELNEIGH, 0),
+        Action::Add => (RTM_NEWNEIGH, netlink::CREATE | netlink::EXCLUSIVE),
+        Action::Change => (RTM_NEWNEIGH, netlink::REPLACE),
+        Action::Replace => (RTM_NEWNEIGH, netlink::CREATE | netlink::REPLACE),
+        Action::Delete => (RTM_DELNEIGH, 0),
     };
     ask(socket, kind, flags, &body)?;
     Ok(0)

@@ -403,7 +403,7 @@ fn multipath(show: Show, attributes: &Attributes, devices: &Devices, both: &mut 
 
 /// What a change is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Change {
+pub(crate) enum Action {
     /// It must not be there yet.
     Add,
     /// It goes behind the others.
@@ -555,9 +555,9 @@ impl Wanted {
         Ok(())
     }
 
-    fn body(self, what: Change) -> Vec<u8> {
+    fn body(self, what: Action) -> Vec<u8> {
         let family = if self.family == 0 { INET } else { self.family };
-        let deletes = what == Change::Delete;
+        let deletes = what == Action::Delete;
         let kind = self.kind.unwrap_or(if deletes { 0 } else { UNICAST });
         let scope = self.scope.unwrap_or(match kind {
             _ if family == INET6 => 0,
@@ -608,18 +608,18 @@ fn next_address(words: &mut Words<'_>) -> anyhow::Result<IpAddr> {
 /// `ip route add` and its kin.
 pub(crate) fn change(
     show: Show,
-    what: Change,
+    what: Action,
     words: &mut Words<'_>,
     socket: &mut Socket,
 ) -> anyhow::Result<u8> {
     let devices = Devices::read(socket)?;
     let wanted = Wanted::parse(show, words, &devices)?;
     let (kind, flags) = match what {
-        Change::Add => (RTM_NEWROUTE, netlink::CREATE | netlink::EXCLUSIVE),
-        Change::Append => (RTM_NEWROUTE, netlink::CREATE | netlink::APPEND),
-        Change::Change => (RTM_NEWROUTE, netlink::REPLACE),
-        Change::Replace => (RTM_NEWROUTE, netlink::CREATE | netlink::REPLACE),
-        Change::Delete => (RTM_DELROUTE, 0),
+        Action::Add => (RTM_NEWROUTE, netlink::CREATE | netlink::EXCLUSIVE),
+        Action::Append => (RTM_NEWROUTE, netlink::CREATE | netlink::APPEND),
+        Action::Change => (RTM_NEWROUTE, netlink::REPLACE),
+        Action::Replace => (RTM_NEWROUTE, netlink::CREATE | netlink::REPLACE),
+        Action::Delete => (RTM_DELROUTE, 0),
     };
     ask(socket, kind, flags, &wanted.body(what))?;
     Ok(0)

@@ -166,7 +166,7 @@ pub(crate) fn dump(disk: &Disk, table: &Table) -> String {
 
 fn details(part: &Part) -> impl Iterator<Item = (&'static str, String)> {
     let gpt = matches!(part.kind, Kind::Gpt(_));
-    let uuid = gpt.then(|| part.uuid.to_string()).unwrap_or_default();
+    let uuid = if gpt { part.uuid.to_string() } else { String::new() };
     let bootable = if part.bootable { "true".to_owned() } else { String::new() };
     [
         ("uuid", uuid),
