@@ -213,16 +213,22 @@ mod tests {
         stream.write_all(&[&length[..], &bytes].concat()).unwrap();
     }
 
-    /// The payload of the next frame, if one comes soon.
-    fn receive(stream: &mut UnixStream) -> Option<Vec<u8>> {
-        let mut length = [0; 4];
-        match stream.read_exact(&mut length) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
-            other => other.unwrap(),
+    /// The payload of the next frame of a protocol, if one comes soon. The lab's stack also says
+    /// things unasked, such as the multicast groups that it listens to.
+    fn receive(stream: &mut UnixStream, protocol: EthernetProtocol) -> Option<Vec<u8>> {
+        loop {
+            let mut length = [0; 4];
+            match stream.read_exact(&mut length) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
+                other => other.unwrap(),
+            }
+            let mut bytes = vec![0; u32::from_be_bytes(length) as usize];
+            stream.read_exact(&mut bytes).unwrap();
+            let frame = EthernetFrame::new_checked(&bytes[..]).unwrap();
+            if frame.ethertype() == protocol {
+                return Some(frame.payload().to_vec());
+            }
         }
-        let mut bytes = vec![0; u32::from_be_bytes(length) as usize];
-        stream.read_exact(&mut bytes).unwrap();
-        Some(bytes[14..].to_vec())
     }
 
     fn asks_for(stream: &mut UnixStream, address: Ipv4Addr) -> bool {
@@ -236,7 +242,7 @@ mod tests {
         let mut bytes = vec![0; request.buffer_len()];
         request.emit(&mut ArpPacket::new_unchecked(&mut bytes[..]));
         send(stream, EthernetProtocol::Arp, &bytes);
-        receive(stream).is_some()
+        receive(stream, EthernetProtocol::Arp).is_some()
     }
 
     /// A DHCPDISCOVER in UDP (checksum 0: none) in IPv4.
@@ -265,11 +271,11 @@ mod tests {
 
         lab.change(|lab| lab.dhcp = false);
         send(&mut stream, EthernetProtocol::Ipv4, &discover());
-        assert!(receive(&mut stream).is_none());
+        assert!(receive(&mut stream, EthernetProtocol::Ipv4).is_none());
         assert_eq!(lab.counters().dhcp.load(Ordering::Relaxed), 1);
         lab.change(|lab| lab.dhcp = true);
         send(&mut stream, EthernetProtocol::Ipv4, &discover());
-        let offer = receive(&mut stream).unwrap();
+        let offer = receive(&mut stream, EthernetProtocol::Ipv4).unwrap();
         let offer = DhcpPacket::new_checked(&offer[28..]).unwrap();
         assert_eq!(offer.your_ip(), Ipv4Addr::new(10, 99, 7, 50));
         let kind = offer.options().find(|option| option.kind == 53).map(|option| option.data[0]);

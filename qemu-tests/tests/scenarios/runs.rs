@@ -1,16 +1,45 @@
 //! Scripts that go wrong, and an agent that is killed or stopped: the machine reports it and goes on.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use qemu_tests::{
     Bundle, Nic, Operator, Scenario, Vm,
     wait::{BOOT, RETRY, SOON},
 };
+use std::process::Command;
 
 /// Leaves children behind that hold its output open, and hangs.
 const HANG: &str = "sleep 1001 & (sleep 1002; echo never) & echo hanging; sleep 1003";
 
 /// Takes memory until it is refused.
 const GLUTTON: &str = "echo eating; x=0123456789abcdef; while :; do x=$x$x; done";
+
+/// Leaves a disk mounted below its own folder, in use, and a file where all may write.
+const LITTER: &str = "xb settle /dev/vda; mkdir disk; mount /dev/vda disk; echo kept > disk/precious\n\
+    (cd disk; sleep 1004) & touch /tmp/litter; echo littered";
+
+/// Looks at what became of that.
+const LOOK: &str =
+    "mkdir disk; mount /dev/vda disk; cat disk/precious; ls /tmp | wc -l; umount disk";
+
+#[test]
+fn what_a_script_leaves_is_removed_and_its_disks_are_not() -> Result<()> {
+    Scenario::run("litter", |at| {
+        let operator = Operator::start(at)?;
+        let disk = at.folder().join("disk");
+        let made = Command::new("mke2fs").args(["-q", "-t", "ext4"]).arg(&disk).arg("16M").status();
+        ensure!(made.context("mke2fs")?.success(), "mke2fs failed");
+        operator.order(&Bundle::new("litter", LITTER))?;
+        let vm = Vm::new(at, "vm").cd(operator.image()?).nic(Nic::User).disk(&disk);
+        let mut vm = vm.start()?;
+        operator.approve("cupboard")?;
+        vm.expect("script: littered", BOOT)?;
+        vm.expect("phase wait", SOON)?;
+        operator.order(&Bundle::new("look", LOOK))?;
+        vm.expect("script: kept", RETRY)?;
+        vm.expect("script: 0", RETRY)?;
+        Ok(())
+    })
+}
 
 #[test]
 fn scripts_that_go_wrong() -> Result<()> {
