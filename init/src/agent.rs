@@ -28,6 +28,30 @@ const MOST_UNPROVEN: u32 = 10;
 /// Lines shown on the consoles when the agent died; the file has them all.
 const LINES_SHOWN: usize = 20;
 
+/// What the agent asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// How the session shall end.
+    pub(crate) end: End,
+    /// The time that the watchdog gives the kernel that is started, if one is.
+    pub(crate) watchdog: Option<Duration>,
+}
+
+impl Asked {
+    /// From the words of a message: `reboot`, `poweroff`, `kexec SECONDS`.
+    fn parse(message: &str) -> Option<Self> {
+        let plain = |end| Some(Self { end, watchdog: None });
+        match message {
+            "reboot" => plain(End::Reboot),
+            "poweroff" => plain(End::PowerOff),
+            _ => {
+                let seconds = message.strip_prefix("kexec ")?.parse().ok()?;
+                Some(Self { end: End::Kexec, watchdog: Some(Duration::from_secs(seconds)) })
+            }
+        }
+    }
+}
+
 /// Supervises the agent.
 #[derive(Debug)]
 pub(crate) struct Agent {
@@ -94,7 +118,7 @@ impl Agent {
     }
 
     /// Reads what it sent and printed; returns what it asked for.
-    pub(crate) fn read(&mut self, now: Instant) -> Option<End> {
+    pub(crate) fn read(&mut self, now: Instant) -> Option<Asked> {
         let child = self.child.as_mut()?;
         child.read_errors();
         let mut asked = None;
@@ -111,9 +135,10 @@ impl Agent {
                     self.unproven = 0;
                     child.lives(now);
                 }
-                "reboot" => asked = asked.or(Some(End::Reboot)),
-                "poweroff" => asked = asked.or(Some(End::PowerOff)),
-                other => log::warn!("the agent said something unknown: {other:?}"),
+                other => match Asked::parse(other) {
+                    Some(new) => asked = asked.or(Some(new)),
+                    None => log::warn!("the agent said something unknown: {other:?}"),
+                },
             }
         }
         asked

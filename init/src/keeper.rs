@@ -26,6 +26,7 @@ pub(crate) const SIGNALS: &[Signal] = &[
     Signal::USR1,
     Signal::USR2,
     Signal::POWER,
+    Signal::VTALARM,
     Signal::HUP,
     Signal::TSTP,
     Signal::TTIN,
@@ -43,11 +44,12 @@ const SYNC_LIMIT: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_secs(15);
 
 /// What a signal to PID 1 asks for. The kernel sends INT for Ctrl-Alt-Del; an uninterruptible power
-/// supply sends PWR when its battery ends. Halting without power-off would need a visit: it is not offered.
+/// supply sends PWR when its battery ends. VTALRM, which nobody else sends, starts the loaded kernel. Halting without power-off would need a visit: it is not offered.
 pub(crate) fn meaning(signal: Signal) -> Option<End> {
     match signal {
         Signal::INT | Signal::TERM => Some(End::Reboot),
         Signal::USR1 | Signal::USR2 | Signal::POWER => Some(End::PowerOff),
+        Signal::VTALARM => Some(End::Kexec),
         _ => None,
     }
 }
@@ -57,6 +59,7 @@ pub(crate) fn request(end: End) -> Signal {
     match end {
         End::Reboot => Signal::TERM,
         End::PowerOff => Signal::USR2,
+        End::Kexec => Signal::VTALARM,
     }
 }
 
@@ -163,6 +166,7 @@ impl Keeper {
         sleep(SYNC_LIMIT);
         let _ = fork(match meaning(signal) {
             Some(End::PowerOff) => power_off,
+            Some(End::Kexec) => kexec,
             _ => reboot,
         });
         self.next = Instant::now().checked_add(AGAIN);
@@ -184,6 +188,12 @@ fn power_off() -> ! {
     std::process::exit(1)
 }
 
+/// When the loaded kernel does not start, the machine comes back by way of the firmware.
+fn kexec() -> ! {
+    let _ = Kernel.end(End::Kexec);
+    reboot()
+}
+
 fn say(line: &str) {
     let flags = OFlags::WRONLY | OFlags::CLOEXEC;
     if let Ok(log) = rustix::fs::open(c"/dev/kmsg", flags, Mode::empty()) {
@@ -197,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_request_means_what_was_asked() {
-        for end in [End::Reboot, End::PowerOff] {
+        for end in [End::Reboot, End::PowerOff, End::Kexec] {
             assert_eq!(meaning(request(end)), Some(end));
         }
         assert_eq!(meaning(Signal::INT), Some(End::Reboot), "Ctrl-Alt-Del");

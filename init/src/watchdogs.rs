@@ -103,6 +103,20 @@ impl Watchdogs {
         }
     }
 
+    /// The last feeding before another kernel is started: it has `time` until the hardware resets the
+    /// machine, so that one that hangs brings the machine back.
+    pub(crate) fn hand_on(&mut self, now: Instant, time: Duration) {
+        let seconds = u32::try_from(time.as_secs()).unwrap_or(u32::MAX);
+        for armed in self.armed.iter().filter(|a| a.hardware) {
+            match armed.device.set_timeout(seconds) {
+                Ok(seconds) => log::info!("the watchdog {} waits for {seconds} s", armed.name),
+                Err(e) => log::warn!("the watchdog {} keeps its timeout: {e}", armed.name),
+            }
+        }
+        self.next_feeding = now;
+        self.feed(now, true);
+    }
+
     /// Stops all: the machine is powered off on purpose. Before a reboot they stay armed, so that one
     /// that hangs on the way down or up is reset.
     pub(crate) fn disarm(&mut self) {
@@ -140,6 +154,8 @@ mod tests {
             dogs.feed(start + Duration::from_secs(second), false);
         }
         assert_eq!((hard.0.fed.get(), soft.0.fed.get()), (2, 4));
+        dogs.hand_on(start, Duration::from_secs(90));
+        assert_eq!((hard.0.timeout.get(), hard.0.fed.get()), (90, 3));
         dogs.disarm();
         assert!(hard.0.disarmed.get() && soft.0.disarmed.get());
         assert!(!dogs.any());

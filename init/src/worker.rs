@@ -50,6 +50,9 @@ const INCOMPLETE_WAIT: Duration = Duration::from_secs(60);
 /// The watchdog is fed through a shutdown for this long; then a reset is better than waiting.
 const SHUTDOWN_FED: Duration = Duration::from_secs(60);
 
+/// A kernel started from this one has so long to bring up its own watchdog driver, if nothing else was said.
+const KEXEC_WATCHDOG: Duration = Duration::from_secs(180);
+
 /// For a serial line to send its last lines.
 const DRAIN: Duration = Duration::from_secs(1);
 
@@ -82,6 +85,8 @@ struct Worker {
     agent: Option<Agent>,
     started: Instant,
     softdog_asked: bool,
+    /// How long a kernel that is started has until the watchdog resets the machine.
+    kexec_watchdog: Duration,
     ending: Option<Ending>,
 }
 
@@ -132,6 +137,7 @@ impl Worker {
             agent,
             started: now,
             softdog_asked: false,
+            kexec_watchdog: KEXEC_WATCHDOG,
             ending: None,
         };
         early::unhurried();
@@ -150,8 +156,9 @@ impl Worker {
         }
         let hardware = self.watchdogs.hardware();
         if let Some(agent) = &mut self.agent {
-            if let Some(end) = agent.read(now) {
-                ask(end);
+            if let Some(asked) = agent.read(now) {
+                self.kexec_watchdog = asked.watchdog.unwrap_or(self.kexec_watchdog);
+                ask(asked.end);
             }
             agent.tick(now, hardware);
         }
@@ -281,6 +288,7 @@ impl Worker {
             match how {
                 End::Reboot => "the machine restarts",
                 End::PowerOff => "the machine powers off",
+                End::Kexec => "the loaded kernel is started",
             }
         );
         if let Some(agent) = &mut self.agent {
@@ -292,7 +300,7 @@ impl Worker {
     }
 
     fn go_on_ending(&mut self, now: Instant) {
-        let Some(ending) = &self.ending else { return };
+        let Some(ending) = &mut self.ending else { return };
         let gone = self.agent.as_ref().is_none_or(Agent::gone);
         ending.agent_gone.store(gone, Ordering::Release);
         if !ending.done.load(Ordering::Acquire) {
@@ -301,6 +309,7 @@ impl Worker {
         match ending.how {
             End::Reboot => self.watchdogs.feed(now + LONGEST_WAIT, true),
             End::PowerOff => self.watchdogs.disarm(),
+            End::Kexec => self.watchdogs.hand_on(now + LONGEST_WAIT, self.kexec_watchdog),
         }
         log::info!("everything is stopped, unmounted and written");
         journal::drain(now + DRAIN);
@@ -308,6 +317,8 @@ impl Worker {
         // Not PID 1: the kernel may end the caller.
         if let Err(e) = Kernel.end(ending.how) {
             log::error!("the kernel refuses: {e}");
+            // A kernel that does not start is no reason to stay down.
+            ending.how = End::Reboot;
         }
     }
 }

@@ -20,6 +20,11 @@ pub enum Tell {
     Reboot,
     /// Switch the machine off.
     PowerOff,
+    /// Start the loaded kernel.
+    Kexec {
+        /// How long it has until the watchdog resets the machine, seconds.
+        watchdog_s: u32,
+    },
 }
 
 /// The socket; clones are the same.
@@ -52,13 +57,14 @@ impl Init {
 
     /// Tells init. Whether it went out: init that does not read is no reason to wait.
     pub fn tell(&self, what: Tell) -> bool {
-        let line: &[u8] = match what {
-            Tell::Alive => b"alive",
-            Tell::Reboot => b"reboot",
-            Tell::PowerOff => b"poweroff",
+        let line = match what {
+            Tell::Alive => "alive".to_owned(),
+            Tell::Reboot => "reboot".to_owned(),
+            Tell::PowerOff => "poweroff".to_owned(),
+            Tell::Kexec { watchdog_s } => format!("kexec {watchdog_s}"),
         };
         let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-        self.0.as_ref().is_some_and(|socket| send(socket, line, flags).is_ok())
+        self.0.as_ref().is_some_and(|socket| send(socket, line.as_bytes(), flags).is_ok())
     }
 
     /// Waits until init says that an orderly shutdown begins. Never returns without init.
@@ -90,7 +96,8 @@ mod tests {
         let (ours, theirs) = pair(SocketType::SEQPACKET);
         let init = Init::new(Some(ours)).unwrap();
         assert!(init.tell(Tell::Alive) && init.tell(Tell::PowerOff));
-        for expected in [&b"alive"[..], b"poweroff"] {
+        assert!(init.tell(Tell::Kexec { watchdog_s: 60 }));
+        for expected in [&b"alive"[..], b"poweroff", b"kexec 60"] {
             let mut line = [0; 64];
             let n = recv(&theirs, &mut line, RecvFlags::empty()).unwrap().0;
             assert_eq!(&line[..n], expected);

@@ -84,7 +84,16 @@ impl Reporter {
     /// A phase begins.
     pub fn phase(&self, name: &'static str) {
         let now = uptime_ms();
-        self.status(|s| s.phase = (name, now));
+        let new = self.status(|s| {
+            let new = s.phase.0 != name;
+            if new {
+                s.phase = (name, now);
+            }
+            new
+        });
+        if !new {
+            return;
+        }
         self.console(&format!("phase {name}"));
         self.event(None, What::Phase { name: name.to_owned() });
     }

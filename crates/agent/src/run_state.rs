@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use xenoboot_bundle::Then;
 use xenoboot_wire::{BootId, Digest, RunId, boot::RunResult, decode, encode};
@@ -15,18 +15,40 @@ const MAX_NAMES: usize = 4096;
 
 /// The run that is in progress, if any; clones are the same.
 #[derive(Clone, Debug, Default)]
-pub struct CurrentRun(Arc<Mutex<Option<RunId>>>);
+pub struct CurrentRun(Arc<Mutex<Current>>);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Current {
+    run: Option<RunId>,
+    kexec: Option<u32>,
+}
 
 impl CurrentRun {
     /// Which run it is.
     #[must_use]
     pub fn get(&self) -> Option<RunId> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lock().run
     }
 
     /// A run begins or has ended.
     pub fn set(&self, run: Option<RunId>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = run;
+        *self.lock() = Current { run, kexec: None };
+    }
+
+    /// The run wants the loaded kernel to be started when it has succeeded; the watchdog gives that
+    /// kernel so many seconds.
+    pub fn want_kexec(&self, watchdog_s: u32) {
+        self.lock().kexec = Some(watchdog_s);
+    }
+
+    /// What [`Self::want_kexec`] said last.
+    #[must_use]
+    pub fn wants_kexec(&self) -> Option<u32> {
+        self.lock().kexec
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Current> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -86,6 +108,11 @@ pub enum Act {
     },
     /// Stay and wait.
     Wait,
+    /// Start the kernel that the script has loaded.
+    Kexec {
+        /// How long it has until the watchdog resets the machine, seconds.
+        watchdog_s: u32,
+    },
 }
 
 impl From<Then> for Act {

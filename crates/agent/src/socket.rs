@@ -1,7 +1,10 @@
 //! The socket on which a script's `xb` reaches the agent.
 
 use crate::{report::Reporter, run_state::CurrentRun, time::uptime_ms};
-use std::{io, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc, time::Duration};
+use std::{
+    io, ops::RangeInclusive, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc,
+    time::Duration,
+};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::UnixListener,
@@ -18,6 +21,8 @@ use xenoboot_wire::{
 const MOST: usize = 16;
 /// For one request: a client that holds a connection open gives its place up.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The time that a kernel which is started may be given, seconds.
+const WATCHDOG: RangeInclusive<u32> = 10..=3600;
 /// Longest key of a report, bytes.
 const MAX_KEY: usize = 64;
 
@@ -90,6 +95,9 @@ fn answer(request: Request, reporter: &Reporter, current: &CurrentRun) -> Respon
     let Some(run) = current.get() else {
         return Response::Refused("no script is running".to_owned());
     };
+    if let Request::Kexec { watchdog_s } = request {
+        return kexec(watchdog_s, reporter, current);
+    }
     let what = match checked(request) {
         Ok(what) => what,
         Err(why) => return Response::Refused(why),
@@ -99,6 +107,16 @@ fn answer(request: Request, reporter: &Reporter, current: &CurrentRun) -> Respon
         Some(_) => Response::Done,
         None => Response::Refused("too much waits to be sent to the server".to_owned()),
     }
+}
+
+fn kexec(watchdog_s: u32, reporter: &Reporter, current: &CurrentRun) -> Response {
+    if !WATCHDOG.contains(&watchdog_s) {
+        let (least, most) = (WATCHDOG.start(), WATCHDOG.end());
+        return Response::Refused(format!("the watchdog takes {least} to {most} seconds"));
+    }
+    current.want_kexec(watchdog_s);
+    reporter.console("when the script has succeeded, the kernel that it loaded is started");
+    Response::Done
 }
 
 fn checked(request: Request) -> Result<What, String> {
@@ -118,7 +136,7 @@ fn checked(request: Request) -> Result<What, String> {
             Ok(What::Report { key, value: short(value)? })
         }
         Request::Log { text } => Ok(What::Line { source: Source::Agent, text: short(text)? }),
-        Request::Status => Err("not an event".to_owned()),
+        Request::Status | Request::Kexec { .. } => Err("not an event".to_owned()),
     }
 }
 
@@ -188,6 +206,13 @@ mod tests {
             Response::Status(text) => assert!(text.contains("phase: "), "{text}"),
             other => panic!("{other:?}"),
         }
+        let kexec = |watchdog_s| frame(&Request::Kexec { watchdog_s });
+        assert!(matches!(ask(&path, &kexec(9)).await, Response::Refused(_)));
+        assert_eq!(current.wants_kexec(), None);
+        assert_eq!(ask(&path, &kexec(60)).await, Response::Done);
+        assert_eq!(current.wants_kexec(), Some(60));
+        current.set(current.get());
+        assert_eq!(current.wants_kexec(), None, "another run wants nothing yet");
         let events = reporter.batch();
         assert_eq!(events.len(), 2);
         assert!(events.iter().all(|e| e.run == Some(RunId([3; 16]))));

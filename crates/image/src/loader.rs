@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 /// What every boot has on the kernel's command line. The screen comes first so that, where there is a
 /// serial port, it is /dev/console.
 pub(crate) const COMMAND_LINE: &str =
-    "console=tty0 console=ttyS0,115200n8 panic=10 quiet loglevel=3";
+    "console=tty0 console=ttyS0,115200n8 panic=10 watchdog.stop_on_reboot=0 quiet loglevel=3";
 
 /// What the entry for looking into trouble adds.
 const DEBUG: &str = "loglevel=7 ignore_loglevel xenoboot.debug";

@@ -11,6 +11,8 @@ pub enum End {
     Reboot,
     /// Power off, as far as the firmware can.
     PowerOff,
+    /// Start the loaded kernel ([`crate::kexec`]).
+    Kexec,
 }
 
 /// The power switch.
@@ -37,6 +39,7 @@ impl Power for Kernel {
         reboot(match how {
             End::Reboot => RebootCommand::Restart,
             End::PowerOff => RebootCommand::PowerOff,
+            End::Kexec => RebootCommand::Kexec,
         })?;
         // Only reached when it could not be done in the regular way: the reset of last resort.
         fs::write("/proc/sysrq-trigger", "b")

@@ -24,6 +24,7 @@ pub(crate) mod hostname;
 pub(crate) mod insmod;
 pub(crate) mod ionice;
 pub(crate) mod ip;
+pub(crate) mod kexec;
 pub(crate) mod killall;
 pub(crate) mod losetup;
 pub(crate) mod lsblk;

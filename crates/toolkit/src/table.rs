@@ -13,6 +13,8 @@ pub(crate) struct Row {
 enum Entry {
     /// A command of ours: its own file in `applets/`.
     Own(&'static Applet),
+    /// One of ours with commands within it that have options of their own.
+    Family(&'static Applet, &'static [&'static Applet]),
     /// The shell.
     Shell,
     /// A command of uutils. The function is its `uumain`.
@@ -24,6 +26,14 @@ impl Row {
     pub(crate) fn run(&self, args: Vec<OsString>) -> i32 {
         match self.entry {
             Entry::Own(applet) => applet.main(args),
+            Entry::Family(applet, within) => {
+                let asked = args.get(1).and_then(|word| word.to_str());
+                let named = |a: &&&Applet| a.name.split(' ').nth(1) == asked && asked.is_some();
+                match within.iter().find(named) {
+                    Some(applet) => applet.main(args.into_iter().skip(1).collect()),
+                    None => applet.main(args),
+                }
+            }
             Entry::Shell => shell::main(args),
             Entry::Uutils(main) => run_uutils(self.name, main, args),
         }
@@ -85,6 +95,10 @@ const fn own(applet: &'static Applet) -> Row {
     Row { name: applet.name, entry: Entry::Own(applet) }
 }
 
+const fn family(applet: &'static Applet, within: &'static [&'static Applet]) -> Row {
+    Row { name: applet.name, entry: Entry::Family(applet, within) }
+}
+
 const fn shell(name: &'static str) -> Row {
     Row { name, entry: Entry::Shell }
 }
@@ -129,6 +143,7 @@ pub(crate) static TABLE: &[Row] = &[
     own(&applets::insmod::APPLET),
     own(&applets::ionice::APPLET),
     own(&applets::ip::APPLET),
+    own(&applets::kexec::APPLET),
     own(&applets::killall::APPLET),
     own(&applets::losetup::APPLET),
     own(&applets::lsblk::APPLET),
@@ -161,7 +176,7 @@ pub(crate) static TABLE: &[Row] = &[
     own(&applets::unshare::APPLET),
     own(&applets::which::APPLET),
     own(&applets::wipefs::APPLET),
-    own(&applets::xb::APPLET),
+    family(&applets::xb::APPLET, &[&applets::xb::KEXEC]),
     own(&applets::xxd::APPLET),
     own(&applets::xz::APPLET),
     own(&applets::xz::UNPACK),

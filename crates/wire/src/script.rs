@@ -32,6 +32,11 @@ pub enum Request {
         /// The line.
         text: String,
     },
+    /// `xb kexec`: the kernel that is loaded now is started when the script has succeeded.
+    Kexec {
+        /// How long it has until the hardware watchdog resets the machine, seconds.
+        watchdog_s: u32,
+    },
     /// `xb status`: what the agent knows, for people.
     Status,
 }

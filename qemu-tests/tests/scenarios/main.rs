@@ -9,6 +9,7 @@
 
 mod boot;
 mod image;
+mod kexec;
 mod links;
 mod network;
 mod reports;

@@ -23,10 +23,12 @@ pub async fn run(context: &Context, after: After) -> Option<Order> {
         Act::PowerOff => "the machine is switched off",
         Act::RunAgain { .. } => "the bundle runs again later",
         Act::Wait => "waiting for another assignment",
+        Act::Kexec { .. } => "the loaded kernel is started",
     });
     let order = match after.act {
         Act::Reboot => end(context, Tell::Reboot).await,
         Act::PowerOff => end(context, Tell::PowerOff).await,
+        Act::Kexec { watchdog_s } => end(context, Tell::Kexec { watchdog_s }).await,
         Act::Wait => None,
         Act::RunAgain { after_s } => {
             let generation = context.kept().get().done.unwrap_or(0);
@@ -53,7 +55,11 @@ fn forget(context: &Context, change: impl FnOnce(&mut crate::run_state::State)) 
 
 /// Asks init until it says `stop`, which ends the agent. Without init there is nobody to ask.
 async fn end(context: &Context, what: Tell) -> Option<Order> {
-    let word = if what == Tell::Reboot { "reboots" } else { "is switched off" };
+    let word = match what {
+        Tell::Kexec { .. } => "leaves for the loaded kernel",
+        Tell::PowerOff => "is switched off",
+        Tell::Reboot | Tell::Alive => "reboots",
+    };
     context.reporter.console(&format!("the machine {word}"));
     let mut attempt = 0;
     loop {

@@ -17,7 +17,7 @@ use std::{
     path::{Path, PathBuf},
 };
 use xenoboot_bundle::{Bundle, Manifest, Verified};
-use xenoboot_sys::Kernel;
+use xenoboot_sys::{Kernel, kexec::Kexec as _};
 use xenoboot_wire::{
     Code, Digest, RunId,
     boot::{Assignment, Outcome, RunResult},
@@ -73,10 +73,14 @@ pub async fn run(
     context.current.set(Some(run));
     let outcome = process::run(context, run, &bundle).await;
     clean(context, run, bundle.dir.clone()).await;
-    let act = match outcome {
-        Outcome::Succeeded => manifest.on_success.into(),
-        Outcome::Failed { .. } => manifest.on_failure.into(),
+    let act = match (&outcome, context.current.wants_kexec()) {
+        (Outcome::Succeeded, Some(watchdog_s)) => Act::Kexec { watchdog_s },
+        (Outcome::Succeeded, None) => manifest.on_success.into(),
+        (Outcome::Failed { .. }, _) => manifest.on_failure.into(),
     };
+    if !matches!(act, Act::Kexec { .. }) {
+        forget_kernel(context, run);
+    }
     let after = ended(context, &running, outcome, act).await;
     context.current.set(None);
     Ok(after)
@@ -87,6 +91,7 @@ pub async fn lost(context: &Context) -> Option<After> {
     let running = context.kept().get().running.clone()?;
     process::kill_leftovers(context, running.run).await;
     clean(context, running.run, folder(context).join(running.run.to_string())).await;
+    forget_kernel(context, running.run);
     let cause = "the agent died while it ran, and was started again".to_owned();
     let outcome = Outcome::Failed { code: Code::AgentLost, cause, exit: None };
     let act = running.on_failure;
@@ -112,6 +117,16 @@ async fn clean(context: &Context, run: RunId, own: PathBuf) {
     };
     for failure in tokio::task::spawn_blocking(work).await.unwrap_or_default() {
         context.reporter.say(Some(run), &failure);
+    }
+}
+
+/// A kernel that a script loaded and does not want started, or not any more, must not be there for the next one.
+fn forget_kernel(context: &Context, run: RunId) {
+    if !context.layout.by_hand()
+        && Kernel.loaded().is_ok_and(|loaded| loaded)
+        && let Err(e) = Kernel.unload()
+    {
+        context.reporter.say(Some(run), &format!("the loaded kernel stays in memory: {e}"));
     }
 }
 

@@ -47,9 +47,10 @@ impl Store {
     /// Stores those events of a batch that are not stored yet, durably; returns up to which the power-on's
     /// are stored now. The batch's numbers follow one another.
     ///
-    /// A machine never sends an event twice that was acknowledged. So when numbers are missing before
-    /// the batch, they were acknowledged by a server that has lost them (a database restored
-    /// from a backup) and do not come again: what comes is stored, and the log shows the gap.
+    /// What is stored already is left out: an acknowledgement may be lost, and then the events come again.
+    /// A machine forgets what was acknowledged. So when numbers are missing before the batch, they were
+    /// acknowledged by a server that has lost them (a database restored from a backup) and do not
+    /// come again: what comes is stored, and the log shows the gap.
     pub(crate) async fn add_events(&self, machine: i64, batch: &EventBatch) -> Result<u64> {
         let mut tx = self.begin().await?;
         let (boot, through) = boot_row(&mut tx, machine, &batch.boot.to_string()).await?;

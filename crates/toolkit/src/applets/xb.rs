@@ -1,5 +1,6 @@
 //! `xb`: a script speaks to the agent.
 
+use super::kexec;
 use crate::applet::{Applet, Args, Opt, usage_error};
 use anyhow::{Context as _, bail};
 use std::{
@@ -40,6 +41,27 @@ pub(crate) static APPLET: Applet = Applet {
     run,
 };
 
+pub(crate) static KEXEC: Applet = Applet {
+    name: "xb kexec",
+    summary: "Loads another kernel, to be started when the script has succeeded.",
+    usage: "[OPTION]... KERNEL",
+    options: &{
+        let [initrd, ramdisk, append, line, reuse, console, call] = kexec::LOADING;
+        let help = "when the hardware watchdog resets a machine on which that kernel hangs; 180 if not given";
+        let watchdog = Opt { short: '\0', long: "watchdog", value: "SECONDS", help };
+        [initrd, ramdisk, append, line, reuse, console, call, watchdog]
+    },
+    notes: "Everything is checked before anything is loaded. The script goes on; when it fails, the kernel is\n\
+            forgotten. When it succeeds, its result goes to the server first.",
+    example: "xb kexec --initrd=initrd.img --append='root=/dev/sda2 ro' vmlinuz",
+    run: |args| {
+        let watchdog_s = args.number("watchdog")?.unwrap_or(180);
+        kexec::load(args)?;
+        tell(Path::new(SOCKET), &Request::Kexec { watchdog_s })?;
+        Ok(0)
+    },
+};
+
 /// The longest key of a report, bytes.
 const MAX_KEY: usize = 64;
 
@@ -73,19 +95,25 @@ fn run(args: &Args) -> anyhow::Result<u8> {
     };
     let socket = args.value("socket").map_or_else(|| PathBuf::from(SOCKET), PathBuf::from);
     for request in &requests {
-        match ask(&socket, request)? {
-            Response::Done => {}
-            Response::Status(text) => {
-                let mut out = std::io::stdout();
-                out.write_all(text.as_bytes())?;
-                if !text.ends_with('\n') {
-                    out.write_all(b"\n")?;
-                }
-            }
-            Response::Refused(reason) => bail!("the agent refused: {reason}"),
-        }
+        tell(&socket, request)?;
     }
     Ok(0)
+}
+
+/// Sends a request; prints what the agent answers, if that is text.
+fn tell(socket: &Path, request: &Request) -> anyhow::Result<()> {
+    match ask(socket, request)? {
+        Response::Done => {}
+        Response::Status(text) => {
+            let mut out = std::io::stdout();
+            out.write_all(text.as_bytes())?;
+            if !text.ends_with('\n') {
+                out.write_all(b"\n")?;
+            }
+        }
+        Response::Refused(reason) => bail!("the agent refused: {reason}"),
+    }
+    Ok(())
 }
 
 /// Waits for drivers and devices.
@@ -138,7 +166,7 @@ fn line(words: &[&str]) -> anyhow::Result<String> {
 }
 
 /// One request a connection: a length of four bytes, big-endian, and CBOR, in both directions.
-fn ask(socket: &PathBuf, request: &Request) -> anyhow::Result<Response> {
+fn ask(socket: &Path, request: &Request) -> anyhow::Result<Response> {
     let mut stream = UnixStream::connect(socket)
         .with_context(|| format!("no agent answers at {}", socket.display()))?;
     stream.set_read_timeout(Some(PATIENCE))?;
