@@ -194,9 +194,10 @@ impl Recipe {
     pub(super) fn needs(&self) -> anyhow::Result<Vec<Need>> {
         let known = Need::ALL.iter().map(|need| need.name()).collect::<Vec<_>>().join(", ");
         let parse = |name: &String| {
-            let need: Need = name.parse().ok().with_context(|| {
-                format!("`needs` names {name:?}, expected of: {known}")
-            })?;
+            let need: Need = name
+                .parse()
+                .ok()
+                .with_context(|| format!("`needs` names {name:?}, expected of: {known}"))?;
             anyhow::Ok(need)
         };
         let needs: BTreeSet<_> = self.needs.iter().map(parse).collect::<Result<_, _>>()?;

@@ -24,7 +24,7 @@ pub(crate) fn base(root: &Path) -> Result<PathBuf> {
     let command = target(root).join("debug/xenoboot");
     check(
         Command::new(command)
-            .args(["image", "build", "--force", "-o"])
+            .args(["image", "build", "--force", "--no-toolbox", "-o"])
             .arg(&iso)
             .arg("--guest")
             .arg(guest::folder(root))
@@ -62,7 +62,7 @@ pub(crate) fn package(root: &Path, name: &str) -> Result<PathBuf> {
         Err(_) => {
             apt.update()?;
             let packages = apt.newest(&[name])?;
-            Lock { packages: packages.clone() }.save(&lock)?;
+            Lock { packages: packages.clone(), toolbox: Vec::new() }.save(&lock)?;
             packages
         }
     };

@@ -162,6 +162,7 @@ mod tests {
         let two = package(&at.join("2"), &["usr/sbin/fsck", "lib64/ld.so"]);
         let list = List::parse("good\n!usr/share/man\n").unwrap();
         let to = at.join("to");
+        fs::create_dir(&to).unwrap();
         let stage = Stage { list: &list, to: &to };
         stage.add(&one, Path::new("")).unwrap();
         stage.add(&two, Path::new("")).unwrap();
