@@ -14,4 +14,5 @@ mod network;
 mod reports;
 mod runs;
 mod server;
+mod toolbox;
 mod trust;
