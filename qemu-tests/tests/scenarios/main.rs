@@ -11,6 +11,7 @@ mod boot;
 mod image;
 mod links;
 mod network;
+mod repair;
 mod reports;
 mod runs;
 mod server;

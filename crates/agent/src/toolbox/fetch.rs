@@ -8,13 +8,18 @@ use std::{
     fs::{self, File},
     io::{self, Read as _, Write as _},
     path::Path,
+    time::Duration,
 };
+use tokio::time::timeout;
 use xenoboot_wire::Code;
 
 const CHUNK: usize = 1 << 20;
 
 /// As many tries as a transfer that is cut again and again gets while a script waits.
 const TRIES: u32 = 3;
+
+/// A script that waits for the toolbox waits no longer than this for a connection.
+const CONNECT: Duration = Duration::from_secs(60);
 
 /// What must stay free beside it, bytes.
 const RESERVE: u64 = 32 << 20;
@@ -29,7 +34,9 @@ pub(super) async fn from_server(
     enough_room(folder, facts)?;
     let mut tried = 0;
     loop {
-        let connection = context.server.connected().await;
+        let Ok(connection) = timeout(CONNECT, context.server.connected()).await else {
+            return Err(Failure::new(Code::BoxMissing, "there is no connection to it"));
+        };
         tried += 1;
         match fetch::one(&connection, folder, &facts.sha256, facts.size).await {
             Err(failure) if tried < TRIES && failure.code != Code::BlobMissing => {
