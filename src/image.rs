@@ -1,7 +1,9 @@
 //! `xenoboot image build|stamp|inspect`.
 
+mod push;
 mod show;
 mod stamp;
+mod toolbox;
 
 use crate::ui::{Output, WithHint, interactive};
 use anyhow::{Context, Result, ensure};
@@ -13,11 +15,12 @@ use std::{
     time::Duration,
 };
 use xenoboot_image::{
-    apt::{Apt, Package},
-    build::{self, Inputs, PACKAGES},
+    apt::Apt,
+    build::{self, PACKAGES},
     cache_folder,
     recipe::Lock,
     site::Stamp,
+    toolbox::{Inputs, List},
 };
 
 /// The kernel's modules that go into every image.
@@ -35,7 +38,7 @@ pub(crate) struct Args {
 enum Verb {
     /// Build an image from Debian's packages and our static programs
     #[command(
-        after_help = "Examples:\n  xenoboot image build -o base.iso\n  xenoboot image build --site site.toml --trust home/trust.toml -o home.iso\n  xenoboot image build --locked -o again.iso"
+        after_help = "Examples:\n  xenoboot image build -o base.iso\n  xenoboot image build --site site.toml --trust home/trust.toml -o home.iso\n  xenoboot image build --locked -o again.iso\n  xenoboot image build --no-toolbox --overlay ours -o small.iso"
     )]
     Build(BuildArgs),
     /// Make from an image one for another site, server or machine
@@ -51,6 +54,14 @@ enum Verb {
         /// An image, or the device that it was written to
         image: PathBuf,
     },
+    /// Print the list of the toolbox's packages, to edit it and build with it
+    #[command(
+        after_help = "Example:\n  xenoboot image toolbox-list > ours.list; echo zfsutils-linux >> ours.list; xenoboot image build --toolbox ours.list -o ours.iso"
+    )]
+    ToolboxList,
+    /// Give the server an image's toolbox, for machines that cannot read theirs
+    #[command(after_help = "Example:\n  xenoboot image push-toolbox home.iso")]
+    PushToolbox(push::Args),
 }
 
 #[derive(clap::Args)]
@@ -77,6 +88,11 @@ struct BuildArgs {
     /// Words to add to the kernel's command line
     #[arg(long, value_name = "WORDS", default_value = "")]
     append: String,
+    #[command(flatten)]
+    toolbox: toolbox::Args,
+    /// Folder with files and static programs to add to the image
+    #[arg(long, value_name = "DIR")]
+    overlay: Option<PathBuf>,
     /// Replace the output if it is there
     #[arg(long)]
     force: bool,
@@ -87,6 +103,11 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<()> {
         Verb::Build(args) => build_image(&args, output),
         Verb::Stamp(args) => stamp::run(&args, output),
         Verb::Inspect { image } => show::run(&image, output),
+        Verb::ToolboxList => {
+            print!("{}", toolbox::LIST);
+            Ok(())
+        }
+        Verb::PushToolbox(args) => push::run(&args, output),
     }
 }
 
@@ -107,21 +128,25 @@ fn build_with(args: &BuildArgs, stamp: Stamp, applets: Vec<String>, output: &Out
     let say = |step: &str| bar.set_message(step.to_owned());
     let cache = cache_folder()?;
     let apt = Apt::new(&cache.join("apt"))?;
-    let packages = packages(args, &apt, &say)?;
-    for package in &packages {
-        say(&format!("fetching {} {} ({} MB)", package.name, package.version, package.size >> 20));
-        apt.fetch(package)?;
-    }
+    let list = args.toolbox.list()?;
+    let lock = lock(args, list.as_ref(), &apt, &say)?;
+    let all = [&lock.packages[..], &lock.toolbox].concat();
+    let size: u64 = all.iter().map(|package| package.size).sum();
+    say(&format!("fetching {} packages ({} MB)", all.len(), size / 1_000_000));
+    apt.fetch_all(&all)?;
     if !args.locked {
-        Lock { packages: packages.clone() }.save(&args.lock)?;
+        lock.save(&args.lock)?;
     }
-    let inputs = Inputs {
+    let toolbox = list.map(|list| Inputs { list, packages: lock.toolbox });
+    let inputs = build::Inputs {
         version: env!("CARGO_PKG_VERSION"),
         guest: &args.guest,
         applets,
         module_rules: MODULES,
         append: &args.append,
-        packages,
+        packages: lock.packages,
+        toolbox,
+        overlay: args.overlay.as_deref(),
         stamp,
     };
     let report = build::build(&inputs, &apt, &cache, &args.output, &say)?;
@@ -143,27 +168,37 @@ fn build_with(args: &BuildArgs, stamp: Stamp, applets: Vec<String>, output: &Out
     Ok(())
 }
 
-fn packages(args: &BuildArgs, apt: &Apt, say: &dyn Fn(&str)) -> Result<Vec<Package>> {
+/// The packages to build from: those of the lock file, or the newest.
+fn lock(args: &BuildArgs, list: Option<&List>, apt: &Apt, say: &dyn Fn(&str)) -> Result<Lock> {
     if args.locked {
-        return locked(&args.lock, apt, say);
+        return locked(&args.lock, list, apt, say);
     }
     say("fetching package lists");
     apt.update()?;
     let kernel = apt.kernel_package()?;
     let names: Vec<_> = std::iter::once(kernel.as_str()).chain(PACKAGES.iter().copied()).collect();
-    apt.newest(&names)
+    say("resolving what packages depend on");
+    let toolbox = list.map(|list| toolbox::resolve(list, apt)).transpose()?;
+    Ok(Lock { packages: apt.newest(&names)?, toolbox: toolbox.unwrap_or_default() })
 }
 
-/// The packages of a lock file, all of which can be had.
-fn locked(lock: &Path, apt: &Apt, say: &dyn Fn(&str)) -> Result<Vec<Package>> {
-    let packages = Lock::load(lock).hint("build once without --locked to make it")?.packages;
-    if apt.has(&packages) {
-        return Ok(packages);
+/// A lock file, all of whose packages can be had.
+fn locked(path: &Path, list: Option<&List>, apt: &Apt, say: &dyn Fn(&str)) -> Result<Lock> {
+    let mut lock = Lock::load(path).hint("build once without --locked to make it")?;
+    match list {
+        None => lock.toolbox.clear(),
+        Some(list) => toolbox::covers(&lock.toolbox, list)
+            .with_context(|| path.display().to_string())
+            .hint("build once without --locked to lock what the list asks for now")?,
+    }
+    let all = [&lock.packages[..], &lock.toolbox].concat();
+    if apt.has(&all) {
+        return Ok(lock);
     }
     say("fetching package lists");
     apt.update()?;
     let gone: Vec<_> = apt
-        .gone(&packages)
+        .gone(&all)
         .into_iter()
         .map(|(package, now)| {
             let now = now.map_or_else(String::new, |now| format!(" (it has {now})"));
@@ -171,7 +206,7 @@ fn locked(lock: &Path, apt: &Apt, say: &dyn Fn(&str)) -> Result<Vec<Package>> {
         })
         .collect();
     if gone.is_empty() {
-        return Ok(packages);
+        return Ok(lock);
     }
     Err(anyhow::anyhow!("gone from Debian's archive: {}", gone.join(", ")))
         .hint("build without --locked to take what is there now")

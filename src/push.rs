@@ -91,13 +91,21 @@ fn upload(client: &mut Client, dir: &Path, missing: &BTreeMap<Digest, u64>) -> a
         let file = open().with_context(|| format!("cannot use the blob {}", path.display()));
         let file = file
             .hint("a bundle's blobs lie beside it, in NAME.blobs: copy both, or build it again")?;
-        let body = Upload { file, left: *size, bar: bar.clone() };
-        client
-            .put(&format!("blobs/{digest}"), body)
+        put(client, digest, (file, *size), &bar)
             .with_context(|| format!("cannot upload {}", path.display()))?;
     }
     bar.finish_and_clear();
     Ok(total)
+}
+
+/// Uploads a blob: as many bytes as are named from where the file stands.
+pub(crate) fn put(
+    client: &mut Client,
+    digest: &Digest,
+    (file, left): (File, u64),
+    bar: &ProgressBar,
+) -> anyhow::Result<()> {
+    client.put(&format!("blobs/{digest}"), Upload { file, left, bar: bar.clone() })
 }
 
 /// A file on its way.

@@ -127,13 +127,24 @@ impl Operator {
         self.stamp_with(name, &Stamp { site: site.to_owned(), fleet: &fleet, machine: None })
     }
 
+    /// Stamps the image with the toolbox for this server on QEMU's own network.
+    pub fn image_with_toolbox(&self) -> Result<PathBuf> {
+        let (site, fleet) = (self.site_by_host(self.server.address.port()), self.fleet());
+        let stamp = Stamp { site, fleet: &fleet, machine: None };
+        self.stamp_of(&paths::toolbox_iso()?, "image", &stamp)
+    }
+
     /// Stamps the image under test; the file is called `name`.
     pub fn stamp_with(&self, name: &str, stamp: &Stamp<'_>) -> Result<PathBuf> {
+        self.stamp_of(&paths::iso()?, name, stamp)
+    }
+
+    fn stamp_of(&self, base: &Path, name: &str, stamp: &Stamp<'_>) -> Result<PathBuf> {
         let site = self.folder.join(format!("{name}.site.toml"));
         fs::write(&site, &stamp.site)?;
         let out = self.folder.join(format!("{name}.iso"));
         let mut command = self.command(&["image", "stamp"])?;
-        command.arg(paths::iso()?).arg("--site").arg(site).arg("--output").arg(&out);
+        command.arg(base).arg("--site").arg(site).arg("--output").arg(&out);
         command.arg("--trust").arg(stamp.fleet.join("trust.toml"));
         if let Some((name, key)) = stamp.machine {
             command.args(["--machine-name", name]).arg("--machine-key").arg(key);

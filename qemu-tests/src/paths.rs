@@ -16,6 +16,11 @@ pub fn iso() -> Result<PathBuf> {
     from_environment("XENOBOOT_ISO")
 }
 
+/// The image under test with its toolbox, not stamped: `$XENOBOOT_TOOLBOX_ISO`.
+pub fn toolbox_iso() -> Result<PathBuf> {
+    from_environment("XENOBOOT_TOOLBOX_ISO")
+}
+
 /// The build's folder, where scenarios keep what they leave behind.
 #[must_use]
 pub fn target() -> PathBuf {

@@ -239,7 +239,7 @@ impl Boot {
             }
             Self::Usb(file) => {
                 all.drive("id=usb,if=none,format=raw", file);
-                all.flags("-device qemu-xhci -device usb-storage,drive=usb,bootindex=0");
+                all.flags("-device qemu-xhci -device usb-storage,id=stick,drive=usb,bootindex=0");
             }
             Self::Kernel { kernel, initramfs, cmdline } => {
                 all.add("-kernel", kernel.display().to_string());
@@ -320,6 +320,12 @@ impl Vm {
     /// Plugs the cable of card `number` in or out.
     pub fn set_link(&mut self, number: usize, up: bool) -> Result<()> {
         self.qmp.execute("set_link", json!({ "name": format!("nic{number}"), "up": up }))?;
+        Ok(())
+    }
+
+    /// Pulls the USB stick that it booted from.
+    pub fn pull_stick(&mut self) -> Result<()> {
+        self.qmp.execute("device_del", json!({ "id": "stick" }))?;
         Ok(())
     }
 

@@ -40,6 +40,7 @@ inside the bundle, larger ones beside it (in NAME.blobs). bundle.toml:
   valid-for = "30d"           # or not-after = "2027-01-01T00:00:00Z"
   time-limit = "1h"
   memory-limit = "256M"       # default: what the machine can spare
+  needs = ["toolbox"]         # mkfs.xfs, lvm, ...: the packaged programs on the boot medium
   on-success = "reboot"       # "wait", "power-off", "run-again 10m"
   on-failure = "wait"
   min-image = "0.1.0"
@@ -121,6 +122,7 @@ fn manifest(args: &Args, recipe: &Recipe) -> anyhow::Result<(Manifest, BTreeMap<
         on_success,
         on_failure,
         files,
+        needs: recipe.needs()?,
         extensions: Vec::new(),
     };
     Ok((manifest, blobs))

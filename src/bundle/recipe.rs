@@ -5,10 +5,11 @@ use crate::ui::WithHint;
 use anyhow::{Context, bail};
 use serde::Deserialize;
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
-use xenoboot_bundle::{FilePath, Machines, Then};
+use xenoboot_bundle::{FilePath, Machines, Need, Then};
 use xenoboot_wire::{FleetId, MachineKey, Version};
 
 /// The file as it is written.
@@ -36,6 +37,8 @@ pub(super) struct Recipe {
     pub(super) args: Vec<String>,
     time_limit: Option<Duration>,
     memory_limit: Option<Size>,
+    #[serde(default)]
+    needs: Vec<String>,
     on_success: Option<Action>,
     on_failure: Option<Action>,
     /// Files from outside `files/`.
@@ -185,6 +188,20 @@ impl Recipe {
     /// Bytes of memory it may use.
     pub(super) fn memory_limit(&self) -> Option<u64> {
         self.memory_limit.map(|s| s.0)
+    }
+
+    /// What the machine must have before it starts.
+    pub(super) fn needs(&self) -> anyhow::Result<Vec<Need>> {
+        let known = Need::ALL.iter().map(|need| need.name()).collect::<Vec<_>>().join(", ");
+        let parse = |name: &String| {
+            let need: Need = name
+                .parse()
+                .ok()
+                .with_context(|| format!("`needs` names {name:?}, expected of: {known}"))?;
+            anyhow::Ok(need)
+        };
+        let needs: BTreeSet<_> = self.needs.iter().map(parse).collect::<Result<_, _>>()?;
+        Ok(needs.into_iter().collect())
     }
 
     /// What follows on success and on failure: waiting unless it says otherwise.

@@ -67,6 +67,9 @@ pub(super) fn inspection(
     if let Some(bytes) = m.memory_limit {
         writeln!(out, "memory limit  {bytes} bytes")?;
     }
+    for need in &m.needs {
+        writeln!(out, "needs         {}", need.name())?;
+    }
     writeln!(out, "then          {}; on failure {}", then(m.on_success), then(m.on_failure))?;
     for id in &signers {
         writeln!(out, "signed by key {id}")?;
@@ -160,6 +163,7 @@ fn manifest_json(m: &Manifest) -> serde_json::Value {
         "entry": m.entry.as_str(), "args": m.args, "time_limit_s": m.time_limit_s,
         "memory_limit": m.memory_limit, "on_success": then(m.on_success),
         "on_failure": then(m.on_failure), "files": files,
+        "needs": m.needs.iter().map(|need| need.name()).collect::<Vec<_>>(),
     })
 }
 

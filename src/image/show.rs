@@ -79,6 +79,8 @@ fn json(contents: &Contents, stamped: &Stamped) -> serde_json::Value {
         "uuid": contents.uuid,
         "programs": recipe.programs,
         "packages": recipe.packages,
+        "toolbox": recipe.toolbox,
+        "overlay": recipe.overlay,
         "parts": parts,
         "servers": servers,
         "fleet": fleet,

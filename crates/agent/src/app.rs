@@ -26,6 +26,7 @@ use crate::{
     settings, socket,
     status::{Next, Status},
     time::ServerTime,
+    toolbox::{self, Toolbox},
 };
 use std::{
     fs,
@@ -197,6 +198,7 @@ impl Foundation {
             inventory: context::inventory_of_machine,
             time: ServerTime::default(),
             kept: Mutex::new(kept),
+            toolbox: Toolbox::default(),
             current: self.current,
             stop: self.stopping,
         });
@@ -204,7 +206,12 @@ impl Foundation {
             network::run(&context, &network).await;
             contact::keep_connected(&context, slot, &network, &known).await;
         };
-        tokio::join!(network::watch(&context, &network), connecting, life::live(context.clone()));
+        tokio::join!(
+            network::watch(&context, &network),
+            connecting,
+            life::live(context.clone()),
+            toolbox::to_memory(&context)
+        );
     }
 
     fn identity(&self) -> anyhow::Result<Identity> {

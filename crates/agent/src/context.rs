@@ -11,6 +11,7 @@ use crate::{
     run_state::{CurrentRun, Kept},
     server::Server,
     time::{ServerTime, uptime_ms},
+    toolbox::Toolbox,
 };
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -60,6 +61,8 @@ pub struct Parts {
     pub time: ServerTime,
     /// What outlives the agent.
     pub kept: Mutex<Kept>,
+    /// The packaged programs.
+    pub toolbox: Toolbox,
     /// The run in progress.
     pub current: CurrentRun,
     /// Becomes true when the agent shall stop.

@@ -39,3 +39,4 @@ mod testing;
 pub mod text;
 pub mod time;
 pub mod tls;
+pub mod toolbox;

@@ -30,7 +30,7 @@ mod verify;
 pub use cbor::CborError;
 pub use envelope::{Envelope, EnvelopeError, InspectError, Inspection, SignError, inspect, sign};
 pub use key::{KeyError, KeyId, SigningKey};
-pub use manifest::{File, Machines, Manifest, ManifestError, Then};
+pub use manifest::{File, Machines, Manifest, ManifestError, Need, Then};
 pub use path::{FilePath, PathError};
 pub use unpack::{Bundle, UnpackError};
 pub use verify::{Subject, TrustedSigners, Verified, VerifyError, verify};

@@ -20,6 +20,8 @@ pub const DEPTH: usize = 16;
 pub const NAME: usize = 64;
 /// Most arguments.
 pub const ARGS: usize = 64;
+/// Most needs.
+pub const NEEDS: usize = 16;
 /// Longest argument, bytes.
 pub const ARG: usize = 4096;
 /// Most machines named.

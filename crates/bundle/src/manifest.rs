@@ -42,6 +42,8 @@ pub struct Manifest {
     pub on_failure: Then,
     /// Its files in the order of their paths, at least one.
     pub files: Vec<File>,
+    /// What the machine must have before the entry is started; ascending, each once.
+    pub needs: Vec<Need>,
     /// Advisory fields of later formats, under negative keys: kept as they are and otherwise ignored.
     pub extensions: Vec<Extension>,
 }
@@ -87,6 +89,34 @@ pub enum Then {
     },
     /// Stay and wait for another assignment.
     Wait,
+}
+
+/// What a script may need of the machine beside its own files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    /// The packaged programs that the image has beside its own.
+    Toolbox,
+}
+
+impl Need {
+    /// Every one, in ascending order of their names.
+    pub const ALL: &[Self] = &[Self::Toolbox];
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Toolbox => "toolbox",
+        }
+    }
+}
+
+impl std::str::FromStr for Need {
+    type Err = ManifestError;
+    fn from_str(name: &str) -> Result<Self, ManifestError> {
+        let found = Self::ALL.iter().find(|need| need.name() == name);
+        found.copied().ok_or(ManifestError::Need)
+    }
 }
 
 /// A regular file of a bundle.
@@ -152,6 +182,7 @@ impl Manifest {
             on_success: Then::Wait,
             on_failure: Then::Wait,
             files: vec![File::inline(entry, 0o755, script.to_vec())],
+            needs: Vec::new(),
             extensions: Vec::new(),
         }
     }

@@ -14,9 +14,9 @@ use std::{
     path::Path,
 };
 use xenoboot_bundle::{
-    Bundle, Envelope, EnvelopeError, File, FilePath, Machines, Manifest, ManifestError, SignError,
-    SigningKey, Subject, Then, TrustedSigners, UnpackError, Verified, VerifyError, inspect, limits,
-    manifest::Extension, sign, verify,
+    Bundle, Envelope, EnvelopeError, File, FilePath, Machines, Manifest, ManifestError, Need,
+    SignError, SigningKey, Subject, Then, TrustedSigners, UnpackError, Verified, VerifyError,
+    inspect, limits, manifest::Extension, sign, verify,
 };
 use xenoboot_wire::{Code, Digest, FleetId, MachineKey, Version};
 
@@ -251,7 +251,7 @@ prop_compose! {
         valid in 1u64..1 << 32, fleet in any::<[u8; 16]>(), machines in any_machines(),
         image in any::<(u16, u16, u16)>(), args in prop::collection::vec("[^\0]{0,9}", 0..4),
         numbers in (1..=limits::SECONDS, prop::option::of(limits::MEMORY..)),
-        then in (any_then(), any_then()), files in any_files(), note in prop::option::of("[ -~]{0,23}"),
+        then in (any_then(), any_then()), files in any_files(), toolbox in any::<bool>(), note in prop::option::of("[ -~]{0,23}"),
     ) -> Manifest {
         let extensions = note.iter().map(|text| {
             let value = [&[0x60 | text.len() as u8], text.as_bytes()].concat();
@@ -261,7 +261,8 @@ prop_compose! {
             name, serial, created, not_after: created + valid, fleet: FleetId(fleet), machines,
             min_image: Version { major: image.0, minor: image.1, patch: image.2 },
             entry: "run".parse().unwrap(), args, time_limit_s: numbers.0, memory_limit: numbers.1,
-            on_success: then.0, on_failure: then.1, files, extensions: extensions.collect(),
+            on_success: then.0, on_failure: then.1, files,
+            needs: toolbox.then_some(Need::Toolbox).into_iter().collect(), extensions: extensions.collect(),
         }
     }
 }

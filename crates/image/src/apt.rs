@@ -8,7 +8,7 @@ use crate::tools::{run, sha256};
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     path::{Path, PathBuf},
     process::Command,
@@ -135,17 +135,29 @@ impl Apt {
     /// # Errors
     /// When one is not there.
     pub fn newest(&self, names: &[&str]) -> Result<Vec<Package>> {
-        names.iter().map(|name| self.show(name)).collect()
+        let stanzas = self.stanzas(names)?;
+        stanzas.iter().map(|stanza| package(stanza)).collect()
     }
 
-    /// The packages that `names` depend on, themselves among them.
+    /// The packages that `names` depend on, themselves among them; not those in `without`, nor what only
+    /// those need: apt is told that they are installed.
     ///
     /// # Errors
     /// When apt cannot resolve them.
-    pub fn closure(&self, names: &[&str]) -> Result<Vec<Package>> {
+    pub fn closure(&self, names: &[&str], without: &[&str]) -> Result<Vec<Package>> {
+        let status = self.folder.join("status.without");
+        let mut installed = String::new();
+        for stanza in self.stanzas(without)? {
+            let kept = ["Package", "Version", "Architecture", "Multi-Arch", "Provides"];
+            let kept = kept.into_iter().filter_map(|key| Some((key, field(&stanza, key)?)));
+            installed.extend(kept.map(|(key, value)| format!("{key}: {value}\n")));
+            installed += "Status: install ok installed\n\n";
+        }
+        settle(&status, &installed)?;
         let out = run(self
             .apt("apt-get")
             .args(["install", "--simulate", "--no-install-recommends", "-q", "-y"])
+            .arg(format!("-oDir::State::status={}", status.display()))
             .args(names))?;
         let text = String::from_utf8_lossy(&out).into_owned();
         // Inst NAME (VERSION ...)
@@ -153,7 +165,10 @@ impl Apt {
             text.lines().filter_map(|line| line.strip_prefix("Inst ")?.split(' ').next());
         let installed: BTreeSet<_> = installed.collect();
         ensure!(!installed.is_empty(), "apt resolved {names:?} to nothing");
-        installed.into_iter().map(|name| self.show(name)).collect()
+        // apt would install again what it does not find as its lists have it.
+        let installed: Vec<_> =
+            installed.into_iter().filter(|name| !without.contains(name)).collect();
+        self.newest(&installed)
     }
 
     /// The kernel image that `linux-image-amd64` depends on.
@@ -169,24 +184,60 @@ impl Apt {
     }
 
     fn show(&self, name: &str) -> Result<Package> {
-        let out = run(self.apt("apt-cache").args(["show", "--no-all-versions", name]))
-            .with_context(|| format!("{name} is not in the archive"))?;
+        package(self.stanzas(&[name])?.first().context("no package was named")?)
+    }
+
+    /// What the archive's lists say of the newest version of each of `names`, in their order.
+    fn stanzas(&self, names: &[&str]) -> Result<Vec<String>> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let out = run(self.apt("apt-cache").args(["show", "--no-all-versions"]).args(names))?;
         let text = String::from_utf8_lossy(&out);
-        let field = |key: &str| {
-            let found = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(": "));
-            found.map(|value| value.trim().to_owned())
+        let found: BTreeMap<String, &str> = text
+            .split("\n\n")
+            .filter_map(|stanza| Some((field(stanza, "Package")?, stanza)))
+            .collect();
+        let one = |name: &&str| {
+            let stanza =
+                found.get(*name).with_context(|| format!("{name} is not in the archive"))?;
+            Ok((*stanza).to_owned())
         };
-        let need =
-            |key| field(key).with_context(|| format!("{name}: the archive's list has no {key}"));
-        let (package, version) = (need("Package")?, need("Version")?);
-        // `Source: NAME (VERSION)`, or nothing where it equals the binary package's.
-        let source = field("Source").unwrap_or_else(|| package.clone());
-        let source = match source.split_once(" (") {
-            Some((name, version)) => format!("{name} {}", version.trim_end_matches(')')),
-            None => format!("{source} {version}"),
-        };
-        let (filename, size) = (need("Filename")?, need("Size")?.parse()?);
-        Ok(Package { name: package, version, source, filename, size, sha256: need("SHA256")? })
+        names.iter().map(one).collect()
+    }
+
+    /// Fetches all of `packages` that are not in the cache, at once.
+    ///
+    /// # Errors
+    /// As [`Apt::fetch`].
+    pub fn fetch_all(&self, packages: &[Package]) -> Result<()> {
+        let _alone = self.alone()?;
+        let missing: Vec<_> =
+            packages.iter().filter(|p| !self.tree(p).exists() && !self.deb(p).exists()).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let partial = self.folder.join("debs/partial");
+        let _ = fs::remove_dir_all(&partial);
+        fs::create_dir_all(&partial)?;
+        let wanted = missing.iter().map(|p| format!("{}={}", p.name, p.version));
+        run(self.apt("apt-get").args(["download", "-q"]).args(wanted).current_dir(&partial))
+            .context("downloading packages")?;
+        for entry in fs::read_dir(&partial)? {
+            let file = entry?.path();
+            let found = sha256(&fs::read(&file)?);
+            if let Some(package) = missing.iter().find(|p| p.sha256 == found) {
+                fs::rename(&file, self.deb(package))?;
+            }
+        }
+        fs::remove_dir_all(&partial)?;
+        let lacking = missing.iter().find(|p| !self.deb(p).exists());
+        ensure!(
+            lacking.is_none(),
+            "what was downloaded for {} has another digest",
+            lacking.map_or("", |package| &package.name)
+        );
+        Ok(())
     }
 
     /// The `.deb` file of exactly this package: from the cache, else from the archive.
@@ -261,6 +312,29 @@ impl Apt {
         command.env("APT_CONFIG", self.folder.join("apt.conf")).env("LC_ALL", "C");
         command
     }
+}
+
+/// The value of a field that stands on one line.
+fn field(stanza: &str, key: &str) -> Option<String> {
+    let found = stanza.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(": "));
+    found.map(|value| value.trim().to_owned())
+}
+
+fn package(stanza: &str) -> Result<Package> {
+    let name = field(stanza, "Package").unwrap_or_default();
+    let need = |key| {
+        field(stanza, key).with_context(|| format!("{name}: the archive's list has no {key}"))
+    };
+    let version = need("Version")?;
+    // `Source: NAME (VERSION)`, or nothing where it equals the binary package's.
+    let source = field(stanza, "Source").unwrap_or_else(|| name.clone());
+    let source = match source.split_once(" (") {
+        Some((name, version)) => format!("{name} {}", version.trim_end_matches(')')),
+        None => format!("{source} {version}"),
+    };
+    let (filename, size) = (need("Filename")?, need("Size")?.parse()?);
+    let sha256 = need("SHA256")?;
+    Ok(Package { name, version, source, filename, size, sha256 })
 }
 
 /// Writes a file in one piece: an apt that runs meanwhile reads the one or the other.

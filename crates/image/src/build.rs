@@ -4,12 +4,14 @@ use crate::{
     apt::{Apt, Package},
     efi,
     initramfs::{self, Programs},
-    iso9660, loader,
+    iso9660, licences, loader,
     modules::{self, Modules},
+    overlay,
     parts::Parts,
     recipe::Recipe,
     site::Stamp,
     stamp::stamp,
+    toolbox::{self, Toolbox},
     tools::sha256,
     xorriso,
 };
@@ -41,6 +43,10 @@ pub struct Inputs<'a> {
     pub append: &'a str,
     /// The packages: the kernel's image and [`PACKAGES`].
     pub packages: Vec<Package>,
+    /// The toolbox, if there shall be one.
+    pub toolbox: Option<toolbox::Inputs>,
+    /// A folder whose files are added to the initramfs.
+    pub overlay: Option<&'a Path>,
     /// What to stamp it with, if anything.
     pub stamp: Stamp,
 }
@@ -106,18 +112,20 @@ impl Build<'_> {
         let kernel = fs::read(&kernel).with_context(|| kernel.display().to_string())?;
         (self.say)("packing the initramfs");
         let base = self.base(&modules)?;
+        let toolbox = self.toolbox()?;
         let line = loader::command_line(self.inputs.append)?;
         let loaders = Loaders::from(&trees)?;
         let crates = initramfs::program(self.inputs.guest, CRATES)?;
         let rest = [&kernel[..], &loaders.digest(), &crates];
-        let recipe = self.recipe(&base, &modules.release, &line, &rest);
+        let made = Made { base: &base, toolbox: toolbox.as_ref(), kernel: &modules.release };
+        let recipe = self.recipe(&made, &line, &rest);
 
         let disk = self.work.join("disk");
         for folder in ["boot/grub", "isolinux", "licenses"] {
             fs::create_dir_all(disk.join(folder))?;
         }
         let about = initramfs::about(&recipe.to_toml()?, &base.manifest);
-        let mut initramfs = [&base.modules[..], &base.programs, &about].concat();
+        let mut initramfs = [&base.modules[..], &base.programs, &base.overlay, &about].concat();
         // The kernel looks for the next archive, the site's, at a multiple of four.
         initramfs.resize(initramfs.len().next_multiple_of(4), 0);
         let date = volume_date(&recipe.recipe, &Stamp::default());
@@ -128,7 +136,10 @@ impl Build<'_> {
         fs::write(disk.join("boot/base.img"), &initramfs)?;
         fs::write(disk.join("boot/site.img"), &site)?;
         fs::write(disk.join("image.toml"), recipe.to_toml()?)?;
-        self.licences(&disk, &trees, &crates)?;
+        licences::write(&disk, &self.licensed(&trees)?, &crates)?;
+        if let Some(toolbox) = &toolbox {
+            fs::write(disk.join(toolbox::FILE), &toolbox.content)?;
+        }
         (self.say)("writing the image");
         let sector = tree(&trees, "isolinux")?.join("usr/lib/ISOLINUX/isohdpfx.bin");
         xorriso::write(&disk, &sector, &date, output)?;
@@ -136,8 +147,10 @@ impl Build<'_> {
             ("kernel".into(), kernel.len() as u64),
             ("modules".into(), base.modules.len() as u64),
             ("programs".into(), base.programs.len() as u64),
+            ("overlay".into(), base.overlay.len() as u64),
             ("site".into(), site.len() as u64),
             ("EFI loaders".into(), efi),
+            ("toolbox".into(), toolbox.map_or(0, |toolbox| toolbox.facts.size)),
             ("image".into(), fs::metadata(output)?.len()),
         ];
         Ok(Report { sizes, unused_rules: modules.unused })
@@ -170,57 +183,68 @@ impl Build<'_> {
         let digests = named.map(|(name, content)| (name.to_owned(), sha256(content))).into();
         let programs = Programs { init, agent, toolkit, applets };
         let (programs, manifest) = initramfs::programs(&programs, modules, &self.parts)?;
-        Ok(Base { modules: initramfs::modules(modules)?, programs, manifest, digests })
+        let (overlay, added) = match self.inputs.overlay {
+            Some(folder) => overlay::archive(folder)?,
+            None => Default::default(),
+        };
+        let (modules, manifest) = (initramfs::modules(modules)?, manifest + &added);
+        Ok(Base { modules, programs, overlay, manifest, digests })
+    }
+
+    fn toolbox(&self) -> Result<Option<Toolbox>> {
+        let Some(inputs) = &self.inputs.toolbox else { return Ok(None) };
+        (self.say)("packing the toolbox");
+        toolbox::make(inputs, self.apt, &self.parts, self.work).map(Some)
     }
 
     /// Says what the image is made of, with a digest over all of that.
-    fn recipe(&self, base: &Base, kernel: &str, line: &str, rest: &[&[u8]]) -> Recipe {
+    fn recipe(&self, made: &Made, line: &str, rest: &[&[u8]]) -> Recipe {
+        let Made { base, toolbox, kernel } = made;
+        let toolbox = toolbox.map(|toolbox| toolbox.facts.clone());
         let mut packages = self.inputs.packages.clone();
         packages.sort();
-        let mut everything = format!("{}\n{line}\n{packages:?}\n", self.inputs.version);
-        for part in [&[&base.modules[..], &base.programs], rest].concat() {
+        let mut everything =
+            format!("{}\n{line}\n{packages:?}\n{toolbox:?}\n", self.inputs.version);
+        for part in [&[&base.modules[..], &base.programs, &base.overlay], rest].concat() {
             everything += &sha256(part);
         }
         Recipe {
             version: self.inputs.version.to_owned(),
             recipe: sha256(everything.as_bytes()),
-            kernel: kernel.to_owned(),
+            kernel: (*kernel).to_owned(),
             command_line: line.to_owned(),
+            overlay: (!base.overlay.is_empty()).then(|| sha256(&base.overlay)),
             programs: base.digests.clone(),
+            toolbox,
             packages,
         }
     }
 
-    /// What the image redistributes: each package's licences, and where its source is.
-    fn licences(&self, disk: &Path, trees: &Trees, crates: &[u8]) -> Result<()> {
-        fs::write(disk.join("licenses").join(CRATES), crates)?;
-        let mut index = String::from(
-            "Xenoboot itself: Apache License 2.0. What its programs on this medium are linked with:\n\
-             - the crates in crates.txt, with their licences and where their sources are;\n\
-             - the Rust standard library: MIT or Apache License 2.0, https://github.com/rust-lang/rust;\n\
-             - the GNU C Library: GNU Lesser General Public License 2.1 or later,\n\
-               https://sourceware.org/glibc/. With the sources of all the rest at hand, the programs can be\n\
-               linked anew with another version of it.\n\n\
-             What this medium redistributes from Debian, unchanged: binary package and version, source\n\
-             package and version. The sources are in Debian's archive under these names; the licences\n\
-             are in the files beside this one.\n\n",
-        );
+    /// Every package that the image redistributes, with its files.
+    fn licensed(&self, trees: &Trees) -> Result<Vec<(&Package, PathBuf)>> {
+        let mut all = Vec::new();
         for package in &self.inputs.packages {
-            index +=
-                &format!("{} {} (source: {})\n", package.name, package.version, package.source);
-            let tree = trees.get(package.name.as_str()).context("package without a tree")?;
-            let copyright = tree.join("usr/share/doc").join(&package.name).join("copyright");
-            let text = fs::read(&copyright).with_context(|| copyright.display().to_string())?;
-            fs::write(disk.join("licenses").join(format!("{}.txt", package.name)), text)?;
+            all.push((package, tree(trees, &package.name)?.to_path_buf()));
         }
-        Ok(fs::write(disk.join("licenses/index.txt"), index)?)
+        for package in self.inputs.toolbox.iter().flat_map(|toolbox| &toolbox.packages) {
+            all.push((package, self.apt.unpack(package)?));
+        }
+        Ok(all)
     }
+}
+
+/// What an image is made of, as far as its recipe names it.
+struct Made<'a> {
+    base: &'a Base,
+    toolbox: Option<&'a Toolbox>,
+    kernel: &'a str,
 }
 
 /// The base initramfs, but for what tells about it.
 struct Base {
     modules: Vec<u8>,
     programs: Vec<u8>,
+    overlay: Vec<u8>,
     manifest: String,
     /// SHA-256 of each program.
     digests: BTreeMap<String, String>,

@@ -120,10 +120,11 @@ fn compressed(archive: &[u8], parts: &Parts) -> Result<Vec<u8>> {
 
 /// An archive that makes the folders above its files.
 #[derive(Default)]
-struct Tree {
-    archive: Archive,
+pub(crate) struct Tree {
+    pub(crate) archive: Archive,
     made: BTreeSet<String>,
-    manifest: String,
+    /// Lines `SHA-256 SIZE PATH` of what must be there.
+    pub(crate) manifest: String,
 }
 
 impl Tree {
@@ -133,14 +134,14 @@ impl Tree {
     }
 
     /// A file that stands in the manifest.
-    fn essential(&mut self, path: &str, mode: u32, content: &[u8]) {
+    pub(crate) fn essential(&mut self, path: &str, mode: u32, content: &[u8]) {
         self.file(path, mode, content);
         // Writing to a string does not fail.
         let _ = writeln!(self.manifest, "{} {} /{path}", sha256(content), content.len());
     }
 
     /// Adds the folders above `path` that are not there yet.
-    fn folders(&mut self, path: &str) {
+    pub(crate) fn folders(&mut self, path: &str) {
         for (at, _) in path.match_indices('/') {
             let folder = path.get(..at).unwrap_or_default();
             if self.made.insert(folder.to_owned()) {

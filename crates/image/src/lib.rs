@@ -21,13 +21,17 @@ pub mod cpio;
 pub mod efi;
 mod initramfs;
 pub mod iso9660;
+mod licences;
 mod loader;
 pub mod modules;
+mod overlay;
 mod parts;
 pub mod recipe;
 pub mod site;
 pub mod stamp;
+pub mod toolbox;
 mod tools;
+pub mod verity;
 mod xorriso;
 
 pub use tools::sha256;

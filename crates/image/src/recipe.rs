@@ -1,6 +1,6 @@
 //! What an image says of itself: `/image.toml` on the medium and `/etc/xenoboot/image.toml` on the machine.
 
-use crate::apt::Package;
+use crate::{apt::Package, toolbox::Facts};
 use anyhow::{Context, Result, anyhow, ensure};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::Path};
@@ -17,9 +17,15 @@ pub struct Recipe {
     pub kernel: String,
     /// The kernel's command line.
     pub command_line: String,
+    /// SHA-256 of the overlay's archive, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlay: Option<String>,
     /// SHA-256 of each static program.
     pub programs: BTreeMap<String, String>,
-    /// Debian's packages that were used.
+    /// The toolbox, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub toolbox: Option<Facts>,
+    /// Debian's packages that were used, without the toolbox's.
     #[serde(rename = "package")]
     pub packages: Vec<Package>,
 }
@@ -47,9 +53,12 @@ impl Recipe {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lock {
-    /// Every package.
+    /// Every package but the toolbox's.
     #[serde(rename = "package")]
     pub packages: Vec<Package>,
+    /// The toolbox's packages.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub toolbox: Vec<Package>,
 }
 
 impl Lock {
@@ -60,7 +69,7 @@ impl Lock {
     pub fn load(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
         let lock: Self = toml::from_str(&text).with_context(|| path.display().to_string())?;
-        let bad = lock.packages.iter().find(|package| !package.is_sound());
+        let bad = lock.packages.iter().chain(&lock.toolbox).find(|package| !package.is_sound());
         ensure!(
             bad.is_none(),
             "{}: not a package: {:?}",

@@ -5,6 +5,7 @@ use crate::{
     iso9660::{DATE, DATES, Extent, Iso, PVD, uuid_of},
     recipe::Recipe,
     site::{SIZE, Stamp},
+    toolbox::{FILE, Facts},
 };
 use anyhow::{Context, Result, ensure};
 use std::{
@@ -55,7 +56,24 @@ pub fn inspect(path: &Path) -> Result<Contents> {
     for (name, at) in PARTS {
         parts.push((name, iso.find(at).with_context(ours)?.size.into()));
     }
+    if let Some(toolbox) = &recipe.toolbox {
+        parts.push(("toolbox", toolbox.size));
+    }
     Ok(Contents { recipe, uuid: iso.uuid()?, stamp, parts })
+}
+
+/// What the image at `path` knows of its toolbox, and the image's file, standing at the toolbox's first byte.
+///
+/// # Errors
+/// When it is not an image of ours, or has no toolbox.
+pub fn toolbox(path: &Path) -> Result<(Facts, File)> {
+    let none = || format!("{} has no toolbox", path.display());
+    let facts = inspect(path)?.recipe.toolbox.with_context(none)?;
+    let extent = Iso::open(File::open(path)?)?.find(FILE).with_context(none)?;
+    ensure!(u64::from(extent.size) == facts.size, "the toolbox has {} bytes", extent.size);
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(extent.offset))?;
+    Ok((facts, file))
 }
 
 /// Makes `output` from the image `base`, stamped anew. Returns the new volume identifier.

@@ -18,6 +18,7 @@ pub mod block;
 pub mod blockdev;
 pub mod cgroup;
 pub mod clock;
+pub mod dm;
 pub mod fake;
 pub mod icmp6;
 pub mod inherit;

@@ -19,6 +19,7 @@ const LOOP_CTL_GET_FREE: Opcode = 0x4C82;
 const LO_FLAGS_READ_ONLY: u32 = 1;
 const LO_FLAGS_AUTOCLEAR: u32 = 4;
 const LO_FLAGS_PARTSCAN: u32 = 8;
+const LO_FLAGS_DIRECT_IO: u32 = 16;
 
 /// How a file is attached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub struct Attach {
     pub auto_clear: bool,
     /// The kernel looks for partitions on it.
     pub partitions: bool,
+    /// What is read is not kept in memory a second time for the file, where its file system can do that.
+    pub direct: bool,
     /// Where in the file the device begins, bytes.
     pub offset: u64,
 }
@@ -128,7 +131,8 @@ fn configure(device: &File, file: &File, how: Attach) -> io::Result<()> {
             encrypt_key_size: 0,
             flags: flag(how.read_only, LO_FLAGS_READ_ONLY)
                 | flag(how.auto_clear, LO_FLAGS_AUTOCLEAR)
-                | flag(how.partitions, LO_FLAGS_PARTSCAN),
+                | flag(how.partitions, LO_FLAGS_PARTSCAN)
+                | flag(how.direct, LO_FLAGS_DIRECT_IO),
             file_name: [0; 64],
             crypt_name: [0; 64],
             encrypt_key: [0; 32],

@@ -85,6 +85,11 @@ codes! {
     ScriptMemory = "XB-RUN-04", "the script used up its memory";
     ScriptNotStarted = "XB-RUN-05", "the script could not be started";
     AgentLost = "XB-RUN-06", "the agent died while the script ran";
+
+    // the toolbox
+    BoxNone = "XB-BOX-01", "the image has no toolbox";
+    BoxMissing = "XB-BOX-02", "the toolbox cannot be had";
+    BoxDamaged = "XB-BOX-03", "the toolbox is damaged";
 }
 
 impl fmt::Display for Code {

@@ -12,11 +12,30 @@ use std::{
 };
 use xenoboot_image::{apt::Apt, cache_folder, recipe::Lock};
 
-/// The image, from the static programs as they are; [`guest::build`] comes before.
+/// Which image.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Without a toolbox: what most scenarios boot.
+    Small,
+    /// With the toolbox of `toolbox/packages.list`.
+    Whole,
+}
+
+/// The image without a toolbox.
 pub(crate) fn base(root: &Path) -> Result<PathBuf> {
+    of_kind(root, Kind::Small)
+}
+
+/// An image, from the static programs as they are; [`guest::build`] comes before.
+pub(crate) fn of_kind(root: &Path, kind: Kind) -> Result<PathBuf> {
+    let (name, choice): (_, &[&str]) = match kind {
+        Kind::Small => ("xenoboot", &["--no-toolbox"]),
+        Kind::Whole => ("xenoboot-toolbox", &[]),
+    };
+    let lock = if kind == Kind::Small { "image.lock" } else { "image-toolbox.lock" };
     check(&mut cargo(root, &["build", "--quiet", "--bin", "xenoboot"]))?;
     let (iso, stamp) =
-        (target(root).join("xenoboot.iso"), target(root).join("xenoboot.iso.inputs"));
+        (target(root).join(format!("{name}.iso")), target(root).join(format!("{name}.iso.inputs")));
     let inputs = inputs(root)?;
     if iso.exists() && fs::read(&stamp).is_ok_and(|kept| kept == inputs) {
         return Ok(iso);
@@ -24,12 +43,14 @@ pub(crate) fn base(root: &Path) -> Result<PathBuf> {
     let command = target(root).join("debug/xenoboot");
     check(
         Command::new(command)
-            .args(["image", "build", "--force", "-o"])
+            .args(["image", "build", "--force"])
+            .args(choice)
+            .arg("-o")
             .arg(&iso)
             .arg("--guest")
             .arg(guest::folder(root))
             .arg("--lock")
-            .arg(target(root).join("image.lock")),
+            .arg(target(root).join(lock)),
     )?;
     fs::write(stamp, inputs)?;
     Ok(iso)
@@ -41,8 +62,12 @@ fn inputs(root: &Path) -> Result<Vec<u8>> {
         .map(|name| guest::folder(root).join(name))
         .into();
     paths.push(root.join("initramfs/modules.list"));
-    let sources = fs::read_dir(root.join("crates/image/src"))?;
-    paths.extend(sources.filter_map(|entry| Some(entry.ok()?.path())));
+    paths.push(root.join("toolbox/packages.list"));
+    for folder in ["crates/image/src", "crates/image/src/toolbox"] {
+        let sources = fs::read_dir(root.join(folder))?;
+        let sources = sources.filter_map(|entry| Some(entry.ok()?.path()));
+        paths.extend(sources.filter(|path| path.is_file()));
+    }
     paths.sort();
     let mut known = String::new();
     for path in paths {
@@ -62,7 +87,7 @@ pub(crate) fn package(root: &Path, name: &str) -> Result<PathBuf> {
         Err(_) => {
             apt.update()?;
             let packages = apt.newest(&[name])?;
-            Lock { packages: packages.clone() }.save(&lock)?;
+            Lock { packages: packages.clone(), toolbox: Vec::new() }.save(&lock)?;
             packages
         }
     };

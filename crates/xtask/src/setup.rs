@@ -25,6 +25,8 @@ const NEEDS: &[Need] = &[
     Need { package: "ovmf", sign: Sign::File("/usr/share/OVMF") },
     Need { package: "xorriso", sign: Sign::Program("xorriso") },
     Need { package: "mtools", sign: Sign::Program("mformat") },
+    Need { package: "squashfs-tools", sign: Sign::Program("mksquashfs") },
+    Need { package: "cryptsetup-bin", sign: Sign::Program("veritysetup") },
     Need { package: "kmod", sign: Sign::Program("depmod") },
     Need { package: "e2fsprogs", sign: Sign::Program("mke2fs") },
     // The originals that the toolkit's commands are compared with.

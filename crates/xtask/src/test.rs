@@ -73,14 +73,19 @@ fn lints(root: &Path, steps: &mut Steps) {
 }
 
 fn scenarios(root: &Path, steps: &mut Steps, filter: Option<&str>) {
-    let mut iso = None;
+    let (mut iso, mut whole) = (None, None);
     let built = steps.check("guest programs", || guest::build(root))
         && steps.check("image and command line", || {
             iso = Some(image::base(root)?);
             Ok(())
+        })
+        && steps.check("image with the toolbox", || {
+            whole = Some(image::of_kind(root, image::Kind::Whole)?);
+            Ok(())
         });
-    if let (true, Some(iso)) = (built, iso) {
-        steps.run("scenarios", || tests(root, Kind::Scenario(&iso), filter));
+    if let (true, Some(iso), Some(whole)) = (built, iso, whole) {
+        let images = Images { iso: &iso, whole: &whole };
+        steps.run("scenarios", || tests(root, Kind::Scenario(images), filter));
     }
 }
 
@@ -88,7 +93,15 @@ fn scenarios(root: &Path, steps: &mut Steps, filter: Option<&str>) {
 #[derive(Clone, Copy)]
 enum Kind<'a> {
     Unit,
-    Scenario(&'a Path),
+    Scenario(Images<'a>),
+}
+
+/// The images that scenarios boot.
+#[derive(Clone, Copy)]
+struct Images<'a> {
+    iso: &'a Path,
+    /// With the toolbox.
+    whole: &'a Path,
 }
 
 /// Runs tests by nextest where that is installed, else by cargo's own runner.
@@ -104,8 +117,9 @@ fn tests(root: &Path, kind: Kind<'_>, filter: Option<&str>) -> Result<Count> {
     let mut command = cargo(root, runner);
     command.args(which).arg("--no-fail-fast");
     command.args(filter);
-    if let Kind::Scenario(iso) = kind {
-        command.env("XENOBOOT_ISO", iso).env("XENOBOOT_CLI", target(root).join("debug/xenoboot"));
+    if let Kind::Scenario(Images { iso, whole }) = kind {
+        command.env("XENOBOOT_ISO", iso).env("XENOBOOT_TOOLBOX_ISO", whole);
+        command.env("XENOBOOT_CLI", target(root).join("debug/xenoboot"));
     }
     match (at_a_time, nextest.is_ok()) {
         (Some(number), true) => drop(command.args(["-j", number])),

@@ -96,8 +96,11 @@ fn enough_room(
     Ok(())
 }
 
-/// Fetches one blob.
-async fn one(
+/// Fetches one blob into `dir`, where its name is its digest.
+///
+/// # Errors
+/// When it is not to be had, cut short, or not what its digest says.
+pub(crate) async fn one(
     connection: &Connection,
     dir: &Path,
     digest: &Digest,

@@ -10,13 +10,14 @@ use crate::{
     layout, random,
     run_state::{Act, After, Running},
     time::uptime_ms,
+    toolbox,
 };
 use std::{
     collections::HashMap,
     fs, io,
     path::{Path, PathBuf},
 };
-use xenoboot_bundle::{Bundle, Manifest, Verified};
+use xenoboot_bundle::{Bundle, Manifest, Need, Verified};
 use xenoboot_sys::{Kernel, kexec::Kexec as _};
 use xenoboot_wire::{
     Code, Digest, RunId,
@@ -71,7 +72,7 @@ pub async fn run(
         s.trouble = None;
     });
     context.current.set(Some(run));
-    let outcome = process::run(context, run, &bundle).await;
+    let outcome = with_its_needs(context, run, &bundle).await;
     clean(context, run, bundle.dir.clone()).await;
     let act = match (&outcome, context.current.wants_kexec()) {
         (Outcome::Succeeded, Some(watchdog_s)) => Act::Kexec { watchdog_s },
@@ -84,6 +85,25 @@ pub async fn run(
     let after = ended(context, &running, outcome, act).await;
     context.current.set(None);
     Ok(after)
+}
+
+/// What the script needs first; without that it is not started.
+async fn with_its_needs(context: &Context, run: RunId, bundle: &Verified<Bundle>) -> Outcome {
+    if bundle.manifest.needs.contains(&Need::Toolbox)
+        && let Err(Failure { code, cause, .. }) = toolbox::ready(context).await
+    {
+        return Outcome::Failed { code, cause, exit: None };
+    }
+    let outcome = process::run(context, run, bundle).await;
+    let Some(damage) = toolbox::damage() else { return outcome };
+    // What it read there gave an error; a script may fail by that, or not even notice.
+    context.reporter.say(Some(run), &format!("{} {damage}", Code::BoxDamaged));
+    match outcome {
+        Outcome::Failed { code: Code::ScriptFailed | Code::ScriptKilled, cause, exit } => {
+            Outcome::Failed { code: Code::BoxDamaged, cause: format!("{damage}; {cause}"), exit }
+        }
+        other => other,
+    }
 }
 
 /// The run that an agent before this one did not see the end of: what is left of it is killed, and it has failed.

@@ -1,7 +1,7 @@
 //! A manifest from bytes: its shape. What relates one field to another is in `rules`.
 
 use super::{
-    Extension, File, Machines, Manifest, ManifestError as Error, Then,
+    Extension, File, Machines, Manifest, ManifestError as Error, Need, Then,
     encode::{ANY, keys},
 };
 use crate::{
@@ -29,6 +29,7 @@ struct Fields {
     on_success: Option<Then>,
     on_failure: Option<Then>,
     files: Option<Vec<File>>,
+    needs: Option<Vec<Need>>,
     extensions: Vec<Extension>,
 }
 
@@ -68,6 +69,7 @@ impl Fields {
             keys::ON_SUCCESS => self.on_success = Some(then(r)?),
             keys::ON_FAILURE => self.on_failure = Some(then(r)?),
             keys::FILES => self.files = Some(list(r, limits::FILES, "files", file)?),
+            keys::NEEDS => self.needs = Some(needs(r)?),
             0.. => return Err(Error::UnknownField(key)),
             _ => self.extensions.push(extension(key, self.extensions.len(), r)?),
         }
@@ -91,6 +93,7 @@ impl Fields {
             on_success: self.on_success.ok_or(Error::Missing("on-success"))?,
             on_failure: self.on_failure.ok_or(Error::Missing("on-failure"))?,
             files: self.files.ok_or(Error::Missing("files"))?,
+            needs: self.needs.unwrap_or_default(),
             extensions: self.extensions,
         })
     }
@@ -190,6 +193,12 @@ fn file(r: &mut Reader<'_>) -> Result<File, Error> {
         digest: digest.ok_or(Error::Missing("digest"))?,
         content,
     })
+}
+
+fn needs(r: &mut Reader<'_>) -> Result<Vec<Need>, Error> {
+    let needs = list(r, limits::NEEDS, "needs", |r| r.text()?.parse())?;
+    // A list that is there is not empty: one set of needs has one encoding.
+    if needs.is_empty() { Err(Error::Need) } else { Ok(needs) }
 }
 
 fn extension(key: i64, before: usize, r: &mut Reader<'_>) -> Result<Extension, Error> {

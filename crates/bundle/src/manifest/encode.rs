@@ -22,6 +22,8 @@ pub(super) mod keys {
     pub(crate) const ON_SUCCESS: i64 = 13;
     pub(crate) const ON_FAILURE: i64 = 14;
     pub(crate) const FILES: i64 = 15;
+    /// Not 16: that is the unknown field of a test vector.
+    pub(crate) const NEEDS: i64 = 17;
     /// Inside `machines`.
     pub(crate) const MACHINE_KEYS: i64 = 1;
     pub(crate) const MACHINE_GROUPS: i64 = 2;
@@ -43,7 +45,8 @@ pub(super) const ANY: &str = "any";
 
 /// Encodes a manifest that keeps the rules.
 pub(super) fn manifest(m: &Manifest) -> Vec<u8> {
-    let pairs = 14 + usize::from(m.memory_limit.is_some()) + m.extensions.len();
+    let optional = usize::from(m.memory_limit.is_some()) + usize::from(!m.needs.is_empty());
+    let pairs = 14 + optional + m.extensions.len();
     let mut w = Writer::default();
     w.map(pairs);
     w.int(keys::FORMAT).uint(super::FORMAT);
@@ -71,6 +74,12 @@ pub(super) fn manifest(m: &Manifest) -> Vec<u8> {
     w.int(keys::FILES).array(m.files.len());
     for entry in &m.files {
         file(&mut w, entry);
+    }
+    if !m.needs.is_empty() {
+        w.int(keys::NEEDS).array(m.needs.len());
+        for need in &m.needs {
+            w.text(need.name());
+        }
     }
     for extension in &m.extensions {
         w.int(extension.key).raw(&extension.value);

@@ -89,6 +89,9 @@ pub enum ManifestError {
     /// The entry's mode lacks the owner's execute bit.
     #[error("the entry is not executable")]
     EntryMode,
+    /// A need that is not known, or needs that are not in ascending order, each once.
+    #[error("what it needs is not known, or not in ascending order")]
+    Need,
     /// An extension is too large, not one item, or its key not negative and in order.
     #[error("an extension is not valid")]
     Extension,
@@ -118,6 +121,9 @@ pub(super) fn check(m: &Manifest) -> Result<(), Error> {
     let entry = entry.and_then(|i| m.files.get(i)).ok_or(Error::EntryMissing)?;
     if entry.mode & 0o100 == 0 {
         return Err(Error::EntryMode);
+    }
+    if !m.needs.is_sorted_by(|a, b| a.name() < b.name()) {
+        return Err(Error::Need);
     }
     extensions(&m.extensions)
 }

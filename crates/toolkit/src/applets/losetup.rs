@@ -51,7 +51,13 @@ fn attach(args: &Args, path: &Path) -> anyhow::Result<u8> {
     let read_only = args.has("read-only");
     let file = File::options().read(true).write(!read_only).open(path);
     let file = file.with_context(|| format!("cannot open {}", path.display()))?;
-    let how = Attach { read_only, auto_clear: false, partitions: args.has("partscan"), offset };
+    let how = Attach {
+        read_only,
+        auto_clear: false,
+        partitions: args.has("partscan"),
+        offset,
+        direct: false,
+    };
     let (_, device) =
         loopdev::attach(&file, how).with_context(|| format!("cannot attach {}", path.display()))?;
     println!("{}", device.display());

@@ -285,6 +285,7 @@ impl Request {
             auto_clear: true,
             partitions: false,
             offset: self.offset,
+            direct: false,
         };
         loopdev::attach(&opened, how)
             .with_context(|| format!("cannot attach {} to a loop device", file.display()))

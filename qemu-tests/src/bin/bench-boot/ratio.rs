@@ -79,7 +79,7 @@ impl Baseline {
         apt.update()?;
         let tree = folder.join("packages");
         fs::create_dir_all(&tree)?;
-        for package in apt.closure(PACKAGES)? {
+        for package in apt.closure(PACKAGES, &[])? {
             let unpacked = apt.unpack(&package)?;
             let merged =
                 Command::new("cp").arg("-a").arg(unpacked.join(".")).arg(&tree).status()?;

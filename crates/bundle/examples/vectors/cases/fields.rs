@@ -21,10 +21,14 @@ pub(super) fn fields() -> Vec<Case> {
         "Manifest.Memory",
         changed(|m| m.insert(11, (int(12), int(1024)))),
     );
+    let texts = |items: &[&str]| Value::Array(items.iter().map(|i| text(i)).collect());
     let codes = |items: &[u64]| Value::Array(items.iter().map(|i| int(*i)).collect());
     vec![
         case("format", "Format 2.", "Format", 1, int(2)),
         case("unknown", "An unknown field that must not be ignored.", "UnknownField", 16, int(0)),
+        case("needs-unknown", "A need that is not known.", "Need", 17, texts(&["moon"])),
+        case("needs-none", "A list of needs that is empty.", "Need", 17, texts(&[])),
+        case("needs-twice", "A need twice.", "Need", 17, texts(&["toolbox", "toolbox"])),
         Case::new("field-missing-expiry", "No expiry.", "Manifest.Missing", remove(5)),
         Case::new(
             "field-missing-machines",

@@ -69,6 +69,12 @@ pub(super) fn good() -> Vec<Case> {
             everything,
         ),
         Case::new(
+            "ok-needs",
+            "What the machine must have: the toolbox.",
+            "ok",
+            changed(|m| set(m, 17, Value::Array(vec![text("toolbox")]))),
+        ),
+        Case::new(
             "ok-extension",
             "Unknown fields under negative keys are passed over.",
             "ok",
