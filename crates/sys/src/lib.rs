@@ -20,6 +20,7 @@ pub mod cgroup;
 pub mod clock;
 pub mod dm;
 pub mod fake;
+pub mod hops;
 pub mod icmp6;
 pub mod inherit;
 pub mod kexec;

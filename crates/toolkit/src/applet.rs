@@ -262,7 +262,7 @@ impl Applet {
         let mut letters = letters;
         while let [letter, after @ ..] = letters {
             let shown = char::from(*letter);
-            let number = self.options.iter().find(|o| o.short == '#');
+            let number = self.options.iter().find(|o| o.short == '#' && !o.value.is_empty());
             if let (Some(opt), true) = (number, letter.is_ascii_digit()) {
                 let end = letters.iter().position(|b| !b.is_ascii_digit()).unwrap_or(letters.len());
                 let (digits, after) = letters.split_at(end);

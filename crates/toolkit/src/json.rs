@@ -12,8 +12,6 @@ pub(crate) enum Json {
     Flag(bool),
     /// A number.
     Number(u64),
-    /// A number with its fraction, as it shall be written.
-    Literal(String),
     /// A string.
     Text(String),
     /// A list.
@@ -47,7 +45,6 @@ impl fmt::Display for Json {
             Self::Null => f.write_str("null"),
             Self::Flag(on) => write!(f, "{on}"),
             Self::Number(number) => write!(f, "{number}"),
-            Self::Literal(text) => f.write_str(text),
             Self::Text(text) => f.write_str(&quote(text)),
             Self::List(items) => {
                 f.write_str("[")?;
