@@ -30,8 +30,9 @@ const SYNC_PATIENCE: Duration = Duration::from_secs(30);
 
 const POLL: Duration = Duration::from_millis(20);
 
-/// Mounts of mounts and loops on mounts: unmounting is tried this often.
-const PASSES: usize = 4;
+/// Mounts of mounts and loops on mounts: unmounting is tried this often. What lay on what was unmounted is let
+/// go a moment later.
+const PASSES: usize = 10;
 
 /// File systems with nothing behind them.
 const VIRTUAL: &[&str] = &[
@@ -112,6 +113,7 @@ fn unmount_all(mounts: &impl Mounts, disks: &impl Disks) {
         if disks.detach_loops() == 0 && real().is_empty() {
             return;
         }
+        sleep(POLL);
     }
     for mounted in real() {
         log::warn!("{} is in use: made read-only", mounted.target.display());

@@ -43,10 +43,10 @@ pub struct Toolbox(Mutex<()>);
 /// `BoxNone`, or `BoxMissing` with the reason of each place where it was looked for.
 pub async fn ready(context: &Context) -> Result<(), Failure> {
     let _alone = context.toolbox.0.lock().await;
+    let facts = Facts::of(&context.layout)?;
     if context.layout.by_hand() {
         return Err(Failure::new(Code::BoxMissing, "the agent was started by hand"));
     }
-    let facts = Facts::of(&context.layout)?;
     let damaged = match Mounted::now(&Kernel) {
         Some(mounted) => match damage_of(&mounted) {
             None => return Ok(()),

@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 use support::{Server, now_ms};
-use xenoboot_bundle::{File, Manifest, SigningKey, Then, sign};
+use xenoboot_bundle::{File, Manifest, Need, SigningKey, Then, sign};
 use xenoboot_wire::{
     Code, FleetId,
     boot::{Order, Outcome},
@@ -215,6 +215,20 @@ async fn a_hanging_script_is_ended() {
     let _machine = Machine::start(&server);
     assert!(matches!(end(&server, 0).await, Outcome::Failed { code: Code::ScriptTimeout, .. }));
     server.seen("TERM", line("asked")).await;
+}
+
+#[tokio::test]
+async fn without_what_it_needs_a_script_is_not_started() {
+    let server = Server::start().await;
+    let script = bundle("echo started", |m| m.needs = vec![Need::Toolbox]);
+    server.assign(1, &script, true);
+    let _machine = Machine::start(&server);
+    // The image has no toolbox.
+    assert!(matches!(end(&server, 0).await, Outcome::Failed { code: Code::BoxNone, .. }));
+    server.assign(2, &bundle("echo plain", |_| {}), true);
+    server.seen("the next script's line", line("plain")).await;
+    let events = server.desk.lock().unwrap().events.clone();
+    assert!(!events.iter().any(|e| line("started")(&e.what)), "it was started");
 }
 
 #[tokio::test]
