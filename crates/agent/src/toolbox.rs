@@ -63,7 +63,8 @@ pub async fn ready(context: &Context) -> Result<(), Failure> {
         None => from_medium(context, &facts).await,
     };
     let Err(medium) = medium else { return Ok(()) };
-    context.reporter.say(None, &format!("{medium}; fetching the toolbox from the server"));
+    let line = format!("the toolbox: {}; fetching it from the server", medium.cause);
+    context.reporter.say(None, &line);
     let fetched = fetch::from_server(context, &facts, &kept).await;
     let server = match fetched {
         Ok(()) => return put_in_place(context, &facts, &kept, "the server").await,

@@ -28,6 +28,10 @@ umount /mnt/disk
 echo ls is $(readlink -f $(command -v ls))
 echo xfs works";
 
+/// Waits until init has found the boot medium.
+const FOUND: &str =
+    "until [ -e /run/xenoboot/medium ]; do sleep 0.2; done; echo the medium is there";
+
 /// Reads everything that is in the toolbox.
 const READ_ALL: &str =
     "find /toolbox -type f -exec cat {} + > /dev/null && echo all of it was read";
@@ -112,12 +116,12 @@ fn without_a_medium_the_server_has_it_or_the_script_is_not_started() -> Result<(
         let vm = Vm::new(at, "vm").usb(&image).nic(Nic::User).disk(disk(&at.path("disk"))?);
         let mut vm = vm.start()?;
         operator.approve("cupboard")?;
-        operator.order(&Bundle::new("settled", "xb settle; echo settled"))?;
-        vm.expect("script: settled", BOOT)?;
+        operator.order(&Bundle::new("found", FOUND))?;
+        vm.expect("script: the medium is there", BOOT)?;
         vm.pull_stick()?;
         operator.order(&needing("early", "echo it was started"))?;
         let line = vm.expect("XB-BOX-02", RETRY)?;
-        ensure!(line.contains("the medium:") && line.contains("the server:"), "{line}");
+        ensure!(line.contains("the medium: ") && line.contains("the server: XB-BLB-03"), "{line}");
         vm.expect("phase wait", SOON)?;
         ensure!(!vm.console.has("it was started"), "the script was started without the toolbox");
 

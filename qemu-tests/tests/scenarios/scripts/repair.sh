@@ -6,6 +6,7 @@ part=/dev/vda1
 at=/mnt/repair
 list=/tmp/repair.sums
 mkdir -p $at
+modprobe btrfs
 xb settle $disk
 printf 'label: gpt\nstart=1MiB, size=700MiB\n' | sfdisk --quiet $disk
 xb settle $part
@@ -29,6 +30,10 @@ compare() { # WHAT
 
 # Zeros over COUNT blocks of SIZE bytes from block START on.
 zero() { # DEVICE SIZE START COUNT
+    if [ $(dd if=$1 bs=$2 skip=$3 count=$4 2> /dev/null | tr -d '\000' | head -c 1 | wc -c) = 0 ]; then
+        echo "there is nothing to damage in $4 blocks of $2 bytes from $3 on"
+        harmless=yes
+    fi
     dd if=/dev/zero of=$1 bs=$2 seek=$3 count=$4 conv=notrunc,fsync 2> /dev/null
 }
 
@@ -75,10 +80,32 @@ damage() { # KIND DEVICE WHAT
             size=$(blockdev --getsize64 $2)
             zero $2 4096 $((size / 4096 - 200)) 100
             ;;
-        metadata-ext*) printf 'damaged damaged damaged' | dd of=$2 bs=1 seek=$((4096 + 7)) conv=notrunc,fsync 2> /dev/null ;;
-        metadata-xfs) printf 'damaged' | dd of=$2 bs=1 seek=$((512 + 40)) conv=notrunc,fsync 2> /dev/null ;;
+        # The group descriptors.
+        metadata-ext*) zero $2 4096 1 1 ;;
+        # The first allocation group's header of free space.
+        metadata-xfs) zero $2 512 1 1 ;;
+        # A part of the first of two file allocation tables.
         metadata-vfat) zero $2 512 33 2 ;;
+        # One of two checkpoints.
         metadata-f2fs) zero $2 4096 512 1 ;;
+        # The table of the file system's own inodes.
+        metadata-jfs) zero $2 4096 11 1 ;;
+        # The table of files' record of itself.
+        metadata-ntfs) zero $2 1024 16 1 ;;
+        # One of two copies of the root of all trees.
+        metadata-btrfs)
+            root=$(btrfs inspect-internal dump-super $2 | awk '$1 == "root" {print $2}')
+            place=$(btrfs-map-logical -l $root $2 | awk '/mirror 1/ {print $6}')
+            zero $2 4096 $((place / 4096)) 4
+            ;;
+        metadata-exfat)
+            sector=$(dump.exfat $2 | awk -F: '/FAT Offset/ {print $2}')
+            zero $2 512 $((sector)) 1
+            ;;
+        *)
+            echo "no damage of this kind: $3 $1"
+            harmless=yes
+            ;;
     esac
 }
 
@@ -86,14 +113,21 @@ repair() { # KIND DEVICE WHAT
     case $1 in
         ext2 | ext3 | ext4) e2fsck -fy $2 ;;
         xfs) xfs_repair $2 || xfs_repair -L $2 ;;
-        btrfs) btrfs rescue super-recover -y $2 && btrfs check $2 ;;
+        btrfs)
+            if test $3 = superblock; then
+                btrfs rescue super-recover -y $2
+            else
+                attach $1 $2 && btrfs scrub start -B $at
+                umount $at
+            fi
+            ;;
         vfat)
             # fsck.fat needs a boot sector: the backup is the seventh.
             test $3 = superblock && dd if=$2 of=$2 bs=512 skip=6 count=1 conv=notrunc 2> /dev/null
             fsck.fat -a $2
             ;;
-        exfat) fsck.exfat -y $2 ;;
-        ntfs) ntfsfix $2 ;;
+        exfat) fsck.exfat -y -b $2 ;;
+        ntfs) ntfsfix -d $2 ;;
         f2fs) fsck.f2fs -f $2 ;;
         jfs) fsck.jfs -f -y $2 ;;
     esac
@@ -103,7 +137,9 @@ round() { # KIND DEVICE WHAT NAME
     make $1 $2 && attach $1 $2 || { echo "table: $4 $1, $3: cannot be made"; return; }
     fill
     umount $at
+    harmless=no
     damage $1 $2 $3
+    test $harmless = no || { echo "table: $4 $1, $3: not damaged"; return; }
     repair $1 $2 $3 > /tmp/repair.log 2>&1
     if attach $1 $2; then
         compare "$4 $1, $3"
@@ -118,7 +154,7 @@ for kind in ext2 ext3 ext4 xfs btrfs vfat exfat ntfs f2fs jfs; do
     round $kind $part superblock partition
 done
 for kind in ext3 ext4 xfs jfs; do round $kind $part journal partition; done
-for kind in ext2 ext4 xfs vfat; do round $kind $part metadata partition; done
+for kind in ext2 ext4 xfs btrfs vfat exfat ntfs f2fs jfs; do round $kind $part metadata partition; done
 wipefs -a -f $part > /dev/null
 
 # LVM

@@ -155,6 +155,8 @@ fn environment(context: &Context, run: RunId, bundle: &Bundle) -> Vec<(&'static 
         ("HOME", text("/")),
         ("TERM", text("linux")),
         ("LANG", text("C.UTF-8")),
+        // There is no udev: LVM and the like shall make their devices' nodes themselves.
+        ("DM_DISABLE_UDEV", text("1")),
         ("XENOBOOT_SOCKET", context.layout.socket().into_os_string()),
         ("XENOBOOT_RUN", run.to_string().into()),
         ("XENOBOOT_BUNDLE", text(&manifest.name)),
