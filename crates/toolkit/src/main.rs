@@ -44,10 +44,12 @@ mod posix_regex;
 mod probe;
 mod processes;
 mod resolver;
+mod services;
 mod shell;
 mod signals;
 mod signatures;
 mod sizes;
+mod sockdiag;
 mod table;
 
 use std::{

@@ -4,10 +4,10 @@ use crate::{
     applet::{Applet, Args, Opt, usage_error},
     http::options::{family, seconds},
     netcat::{Plan, relay, sockets},
-    resolver,
+    resolver, services,
 };
 use std::{
-    fs, io,
+    io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     os::fd::OwnedFd,
     time::Duration,
@@ -126,31 +126,17 @@ fn ports(text: &str, udp: bool) -> Option<(u16, u16)> {
         None => {
             let port = number(text).or_else(|| {
                 let protocol = if udp { "udp" } else { "tcp" };
-                services()
-                    .find(|(name, _, p)| name == text && p == protocol)
-                    .map(|(_, port, _)| port)
+                services::port(text, protocol)
             });
             port.map(|port| (port, port))
         }
     }
 }
 
-/// Name, port and protocol of `/etc/services`, if there is one.
-fn services() -> impl Iterator<Item = (String, u16, String)> {
-    let text = fs::read_to_string("/etc/services").unwrap_or_default();
-    let line = |line: &str| {
-        let mut words = line.split('#').next()?.split_whitespace();
-        let (name, place) = (words.next()?, words.next()?);
-        let (port, protocol) = place.split_once('/')?;
-        Some((name.to_owned(), port.parse().ok()?, protocol.to_owned()))
-    };
-    text.lines().filter_map(line).collect::<Vec<_>>().into_iter()
-}
-
 fn service(plan: &Plan, port: u16) -> String {
     let protocol = if plan.udp { "udp" } else { "tcp" };
-    let known = services().find(|(_, p, proto)| *p == port && proto == protocol && !plan.numeric);
-    format!("{protocol}/{}", known.map_or("*".into(), |(name, ..)| name))
+    let known = services::name(port, protocol).filter(|_| !plan.numeric);
+    format!("{protocol}/{}", known.unwrap_or_else(|| "*".into()))
 }
 
 fn connect(plan: &Plan, host: &str, text: &str) -> anyhow::Result<u8> {
@@ -254,9 +240,8 @@ fn serve_all(plan: &Plan, fd: io::Result<OwnedFd>, keep: bool, shown: &str) -> i
         return relay::sink(plan, &fd).map(|()| 0);
     }
     loop {
-        if !sockets::wait(plan, &fd)? {
-            return Ok(0);
-        }
+        // The original has no limit here, whatever -w says.
+        sockets::wait(&Plan::default(), &fd)?;
         if plan.udp {
             let from = sockets::take_datagram(&fd)?;
             received(plan, from);
