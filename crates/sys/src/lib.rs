@@ -18,6 +18,7 @@ pub mod block;
 pub mod blockdev;
 pub mod cgroup;
 pub mod clock;
+pub mod ethtool;
 pub mod fake;
 pub mod hops;
 pub mod icmp6;

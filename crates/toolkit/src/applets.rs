@@ -11,6 +11,7 @@ pub(crate) mod cpio;
 pub(crate) mod curl;
 pub(crate) mod diff;
 pub(crate) mod dmesg;
+pub(crate) mod ethtool;
 pub(crate) mod fdisk;
 pub(crate) mod fetch;
 pub(crate) mod findmnt;

@@ -111,6 +111,7 @@ pub(crate) static TABLE: &[Row] = &[
     own(&applets::curl::APPLET),
     own(&applets::diff::APPLET),
     own(&applets::dmesg::APPLET),
+    own(&applets::ethtool::APPLET),
     own(&applets::fdisk::APPLET),
     own(&applets::fetch::APPLET),
     own(&applets::findmnt::APPLET),
