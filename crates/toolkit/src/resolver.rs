@@ -376,10 +376,8 @@ pub(crate) fn literal(word: &str, port: u16) -> Option<SocketAddr> {
 
 /// The number of a link.
 pub(crate) fn link_index(name: &str) -> Option<u32> {
-    if name.is_empty() || name.len() > 15 || name.contains('/') {
-        return None;
-    }
-    fs::read_to_string(format!("/sys/class/net/{name}/ifindex")).ok()?.trim().parse().ok()
+    let devices = crate::ip::Devices::read(&mut crate::netlink::Socket::route().ok()?).ok()?;
+    devices.index(name).ok()
 }
 
 /// The addresses that a word means: itself, what `/etc/hosts` says, or what DNS says.

@@ -214,8 +214,14 @@ fn routes() -> anyhow::Result<u8> {
             _ => "!".into(),
         };
         let (to, via, mask) = (address(to), address(via), address(mask));
-        let via = if flags.starts_with('!') { "-".to_owned() } else { via };
-        println!("{to:<15} {via:<15} {mask:<15} {flags:<6} {mtu:>5} {window:<5} {irtt:>6} {link}");
+        if flags.starts_with('!') {
+            println!(
+                "{to:<15} {:<15} {mask:<15} {flags:<5} {:>5} {:<5} {:>6} -",
+                "-", "-", "-", "-"
+            );
+            continue;
+        }
+        println!("{to:<15} {via:<15} {mask:<15} {flags:<5} {mtu:>5} {window:<5} {irtt:>6} {link}");
     }
     Ok(0)
 }
@@ -226,36 +232,35 @@ fn links(all: bool) -> anyhow::Result<u8> {
     println!(
         "Iface             MTU    RX-OK RX-ERR RX-DRP RX-OVR    TX-OK TX-ERR TX-DRP TX-OVR Flg"
     );
-    for line in fs::read_to_string("/proc/net/dev")?.lines().skip(2) {
-        let Some((name, counters)) = line.split_once(':') else { continue };
-        let name = name.trim();
+    let text = fs::read_to_string("/proc/net/dev")?;
+    let mut devices = crate::ip::Devices::read(&mut Socket::route()?)?.0;
+    devices.sort_by(|a, b| a.name.cmp(&b.name));
+    for device in devices.iter().filter(|device| all || device.flags & 1 != 0) {
+        let own =
+            |line: &&str| line.split(':').next().is_some_and(|name| name.trim() == device.name);
+        let counters = text.lines().find(own).and_then(|line| line.split_once(':'));
+        let Some((_, counters)) = counters else { continue };
         let counters: Vec<&str> = counters.split_whitespace().collect();
         let [_, rx, rx_bad, rx_drop, rx_over, _, _, _, _, tx, tx_bad, tx_drop, tx_over, ..] =
             counters[..]
         else {
             continue;
         };
-        let fact = |file: &str| {
-            fs::read_to_string(format!("/sys/class/net/{name}/{file}")).unwrap_or_default()
-        };
-        let mtu = fact("mtu");
-        let flags =
-            u32::from_str_radix(fact("flags").trim().trim_start_matches("0x"), 16).unwrap_or(0);
-        if flags & 1 == 0 && !all {
-            continue;
-        }
-        // What the kernel adds to the flags of others: whether the link can carry.
-        let runs = flags & 1 != 0 && fact("carrier").trim() == "1";
         println!(
-            "{name:<15} {:>5} {rx:>8} {rx_bad:>6} {rx_drop:>6} {rx_over:<6} {tx:>8} {tx_bad:>6} {tx_drop:>6} {tx_over:>6} {}",
-            mtu.trim(),
-            letters(flags, runs)
+            "{:<15} {:>5} {rx:>8} {rx_bad:>6} {rx_drop:>6} {rx_over:<6} {tx:>8} {tx_bad:>6} {tx_drop:>6} {tx_over:>6} {}",
+            device.name,
+            device.attributes.number(MTU).unwrap_or(0),
+            letters(device.flags)
         );
     }
     Ok(0)
 }
 
-fn letters(flags: u32, runs: bool) -> String {
+/// `IFLA_MTU`
+const MTU: u16 = 4;
+
+/// The letters of a link's flags.
+fn letters(flags: u32) -> String {
     let known = [
         (0x200, 'A'),
         (2, 'B'),
@@ -268,10 +273,8 @@ fn letters(flags: u32, runs: bool) -> String {
         (0x10, 'P'),
         (0x800, 's'),
         (0x400, 'm'),
+        (0x40, 'R'),
+        (1, 'U'),
     ];
-    let mut text: String =
-        known.iter().filter(|(bit, _)| flags & bit != 0).map(|(_, l)| *l).collect();
-    text.extend(runs.then_some('R'));
-    text.extend((flags & 1 != 0).then_some('U'));
-    text
+    known.iter().filter(|(bit, _)| flags & bit != 0).map(|(_, letter)| *letter).collect()
 }
