@@ -61,6 +61,7 @@ pub(crate) mod switch_root;
 pub(crate) mod sysctl;
 pub(crate) mod tar;
 pub(crate) mod time;
+pub(crate) mod traceroute;
 pub(crate) mod umount;
 pub(crate) mod unshare;
 pub(crate) mod wget;

@@ -51,6 +51,7 @@ mod signatures;
 mod sizes;
 mod sockdiag;
 mod table;
+mod traceroute;
 
 use std::{
     ffi::{OsStr, OsString},

@@ -167,6 +167,7 @@ pub(crate) static TABLE: &[Row] = &[
     own(&applets::sysctl::APPLET),
     own(&applets::tar::APPLET),
     own(&applets::time::APPLET),
+    own(&applets::traceroute::APPLET),
     own(&applets::umount::APPLET),
     own(&applets::unshare::APPLET),
     own(&applets::wget::APPLET),

@@ -95,6 +95,10 @@ fn filter(args: &Args) -> anyhow::Result<Filter> {
     let states = match (args.has("all"), args.has("listening")) {
         (true, _) => ALL,
         (false, true) => LISTENING,
+        // Only TCP has states in between.
+        (false, false) if !args.has("tcp") && (args.has("udp") || args.has("unix")) => {
+            1 << sockdiag::ESTABLISHED
+        }
         (false, false) => CONNECTED,
     };
     let mut filter = Filter { states, ..Filter::default() };
@@ -194,7 +198,7 @@ fn row(entry: &Entry, numeric: bool, holders: &HashMap<u32, Vec<Holder>>) -> Row
             holders.iter().rev().map(|h| format!("(\"{}\",pid={},fd={})", h.name, h.pid, h.fd));
         format!(" users:({})", each.collect::<Vec<_>>().join(","))
     });
-    let queues = [entry.received.to_string(), entry.sent.to_string()];
+    let queues = [format!("{:<6}", entry.received), format!("{:<6}", entry.sent)];
     let [received, sent] = queues;
     [kind.into(), state.into(), received, sent, local, local_port, peer, peer_port, users]
 }
