@@ -40,6 +40,7 @@ pub(crate) mod nc;
 pub(crate) mod netstat;
 pub(crate) mod nsenter;
 pub(crate) mod nslookup;
+pub(crate) mod ntpdate;
 pub(crate) mod partprobe;
 pub(crate) mod patch;
 pub(crate) mod pgrep;

@@ -49,6 +49,7 @@ mod shell;
 mod signals;
 mod signatures;
 mod sizes;
+mod sntp;
 mod sockdiag;
 mod table;
 mod traceroute;

@@ -145,6 +145,7 @@ pub(crate) static TABLE: &[Row] = &[
     own(&applets::netstat::APPLET),
     own(&applets::nsenter::APPLET),
     own(&applets::nslookup::APPLET),
+    own(&applets::ntpdate::APPLET),
     own(&applets::partprobe::APPLET),
     own(&applets::patch::APPLET),
     own(&applets::pgrep::APPLET),
