@@ -19,6 +19,7 @@ pub mod blockdev;
 pub mod cgroup;
 pub mod clock;
 pub mod dm;
+pub mod ethtool;
 pub mod fake;
 pub mod hops;
 pub mod icmp6;

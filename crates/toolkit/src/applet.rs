@@ -192,8 +192,8 @@ impl Applet {
                     parsed.operands.extend(rest.by_ref());
                 }
                 [b'-', b'-', long @ ..] => self.parse_long(long, &mut rest, &mut parsed)?,
-                // iproute2 has long options with one dash.
-                [b'-', long @ ..] if self.name == "ip" && long.len() > 1 => {
+                // iproute2 and BIND have long options with one dash.
+                [b'-', long @ ..] if matches!(self.name, "ip" | "nslookup") && long.len() > 1 => {
                     self.parse_long(long, &mut rest, &mut parsed)?;
                 }
                 [b'-', short @ ..] if !short.is_empty() => {

@@ -25,6 +25,7 @@ mod compress;
 mod curl;
 mod devices;
 mod diff;
+mod dns;
 mod exec;
 mod glob;
 mod http;
@@ -34,6 +35,7 @@ mod json;
 mod matcher;
 mod mounts;
 mod names;
+mod netcat;
 mod netlink;
 mod partitions;
 mod patch;
@@ -42,11 +44,15 @@ mod posix_regex;
 mod probe;
 mod processes;
 mod resolver;
+mod services;
 mod shell;
 mod signals;
 mod signatures;
 mod sizes;
+mod sntp;
+mod sockdiag;
 mod table;
+mod traceroute;
 
 use std::{
     ffi::{OsStr, OsString},

@@ -80,8 +80,6 @@ pub(crate) struct Answer {
     pub(crate) message: Message,
     /// The server.
     pub(crate) server: SocketAddr,
-    /// How many bytes it had.
-    pub(crate) bytes: usize,
 }
 
 /// Whom to ask, and how.
@@ -299,7 +297,7 @@ fn by_udp(
         let length = socket.recv(&mut buffer).map_err(silent)?;
         let answer = buffer.get(..length).and_then(|bytes| read(bytes, id, question));
         if let Some(message) = answer {
-            return Ok(Answer { message, server, bytes: length });
+            return Ok(Answer { message, server });
         }
     }
 }
@@ -328,7 +326,7 @@ fn by_tcp(
         }
     }
     let message = read(&answer, id, question).ok_or(Error::Silent)?;
-    Ok(Answer { message, server, bytes: answer.len() })
+    Ok(Answer { message, server })
 }
 
 /// Reads an answer to this very question.
@@ -378,10 +376,8 @@ pub(crate) fn literal(word: &str, port: u16) -> Option<SocketAddr> {
 
 /// The number of a link.
 pub(crate) fn link_index(name: &str) -> Option<u32> {
-    if name.is_empty() || name.len() > 15 || name.contains('/') {
-        return None;
-    }
-    fs::read_to_string(format!("/sys/class/net/{name}/ifindex")).ok()?.trim().parse().ok()
+    let devices = crate::ip::Devices::read(&mut crate::netlink::Socket::route().ok()?).ok()?;
+    devices.index(name).ok()
 }
 
 /// The addresses that a word means: itself, what `/etc/hosts` says, or what DNS says.
