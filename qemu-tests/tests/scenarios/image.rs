@@ -34,6 +34,8 @@ fn built_again_elsewhere_it_has_the_same_bytes() -> Result<()> {
             let digest = xenoboot_image::sha256(&fs::read(from)?);
             ensure!(programs["programs"][name] == digest, "the image has another {name}");
         }
+        let crates = xenoboot_image::build::CRATES;
+        fs::copy(target.join("x86_64-unknown-linux-gnu/guest").join(crates), guest.join(crates))?;
         let again = at.path("again.iso");
         let mut build = operator.plain(&["image", "build", "--no-toolbox", "--locked"])?;
         build.arg("--lock").arg(target.join("image.lock")).arg("--guest").arg(guest);
