@@ -129,9 +129,13 @@ impl Operator {
 
     /// Stamps the image with the toolbox for this server on QEMU's own network.
     pub fn image_with_toolbox(&self) -> Result<PathBuf> {
+        self.image_from(&paths::toolbox_iso()?)
+    }
+
+    /// Stamps the image `base` for this server on QEMU's own network.
+    pub fn image_from(&self, base: &Path) -> Result<PathBuf> {
         let (site, fleet) = (self.site_by_host(self.server.address.port()), self.fleet());
-        let stamp = Stamp { site, fleet: &fleet, machine: None };
-        self.stamp_of(&paths::toolbox_iso()?, "image", &stamp)
+        self.stamp_of(base, "image", &Stamp { site, fleet: &fleet, machine: None })
     }
 
     /// Stamps the image under test; the file is called `name`.

@@ -1,7 +1,10 @@
 //! Building and stamping: the same bytes from the same inputs; a stamp is quick and tells no secret.
 
 use anyhow::{Context, Result, ensure};
-use qemu_tests::{Operator, Scenario, paths};
+use qemu_tests::{
+    Bundle, Nic, Operator, Scenario, Vm, paths,
+    wait::{BOOT, SOON},
+};
 use serde_json::Value;
 use std::{
     fs,
@@ -42,6 +45,34 @@ fn built_again_elsewhere_it_has_the_same_bytes() -> Result<()> {
         ensure!(fs::read(&again)? == fs::read(iso)?, "built twice, the images differ");
         let size = fs::metadata(&again)?.len();
         ensure!(size < 64_000_000, "the image has {size} bytes");
+        Ok(())
+    })
+}
+
+#[test]
+fn an_operators_own_files_are_there() -> Result<()> {
+    Scenario::run("image-overlay", |at| {
+        let operator = Operator::start(at)?;
+        let (target, base) = (paths::target(), at.path("base.iso"));
+        let overlay = at.path("overlay");
+        for folder in ["sbin", "etc/ours"] {
+            fs::create_dir_all(overlay.join(folder))?;
+        }
+        let program = overlay.join("sbin/ours");
+        fs::write(&program, "#!/bin/sh\necho ours says $(cat /etc/ours/word)\n")?;
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
+        fs::write(overlay.join("etc/ours/word"), "hello")?;
+        let mut build = operator.plain(&["image", "build", "--no-toolbox", "--locked"])?;
+        build.arg("--lock").arg(target.join("image.lock")).arg("--overlay").arg(&overlay);
+        build.arg("--guest").arg(target.join("x86_64-unknown-linux-gnu/guest"));
+        let output = build.arg("--output").arg(&base).output()?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        operator.order(&Bundle::new("ours", "ours; command -v sh"))?;
+        let mut vm = Vm::new(at, "vm").cd(operator.image_from(&base)?).nic(Nic::User).start()?;
+        operator.approve("cupboard")?;
+        vm.expect("script: ours says hello", BOOT)?;
+        // The image's own links are as they were.
+        vm.expect("script: /usr/bin/sh", SOON)?;
         Ok(())
     })
 }

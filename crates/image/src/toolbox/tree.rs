@@ -23,7 +23,9 @@ const NAMES: &str = "passwd: files\ngroup: files\nshadow: files\nhosts: files dn
 /// Makes the tree in the folder `to`, which is not there yet.
 pub(super) fn stage(packages: &[Package], list: &List, apt: &Apt, to: &Path) -> Result<()> {
     let stage = Stage { list, to };
-    fs::create_dir_all(to).with_context(|| to.display().to_string())?;
+    fs::create_dir_all(to)
+        .and_then(|()| fs::set_permissions(to, fs::Permissions::from_mode(0o755)))
+        .with_context(|| to.display().to_string())?;
     let mut authorities = Vec::new();
     for package in packages {
         let tree = apt.unpack(package)?;

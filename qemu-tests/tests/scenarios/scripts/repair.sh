@@ -1,5 +1,5 @@
 # Makes, fills, damages and repairs each kind of file system on one partition, and says what became of
-# the files: `table: KIND, DAMAGE: N of N files`.
+# the files: `table: PLACE | KIND | DAMAGE | whether it mounts before the repair | N of N files`.
 
 disk=/dev/vda
 part=/dev/vda1
@@ -25,7 +25,7 @@ fill() {
 compare() { # WHAT
     total=$(wc -l < $list)
     right=$(cd $at && sha256sum -c $list 2> /dev/null | grep -c ': OK$')
-    echo "table: $1: $right of $total files"
+    echo "table: $1 | $right of $total files"
 }
 
 # Zeros over COUNT blocks of SIZE bytes from block START on.
@@ -51,10 +51,10 @@ make() { # KIND DEVICE
     esac
 }
 
-attach() { # KIND DEVICE
+attach() { # KIND DEVICE [read-only]
     kind=$1
     test $kind = ntfs && kind=ntfs3
-    mount -t $kind $2 $at
+    mount ${3:+-o ro} -t $kind $2 $at
 }
 
 damage() { # KIND DEVICE WHAT
@@ -134,18 +134,21 @@ repair() { # KIND DEVICE WHAT
 }
 
 round() { # KIND DEVICE WHAT NAME
-    make $1 $2 && attach $1 $2 || { echo "table: $4 $1, $3: cannot be made"; return; }
+    make $1 $2 && attach $1 $2 || { echo "table: $4 | $1 | $3 | cannot be made"; return; }
     fill
     umount $at
     harmless=no
     damage $1 $2 $3
-    test $harmless = no || { echo "table: $4 $1, $3: not damaged"; return; }
+    test $harmless = no || { echo "table: $4 | $1 | $3 | not damaged"; return; }
+    mounts=no
+    attach $1 $2 read-only 2> /dev/null && umount $at && mounts=yes
+    row="$4 | $1 | $3 | $mounts"
     repair $1 $2 $3 > /tmp/repair.log 2>&1
     if attach $1 $2; then
-        compare "$4 $1, $3"
+        compare "$row"
         umount $at
     else
-        echo "table: $4 $1, $3: not repaired"
+        echo "table: $row | not repaired"
         tail -n 5 /tmp/repair.log
     fi
 }
