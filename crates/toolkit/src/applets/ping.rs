@@ -73,7 +73,7 @@ fn run(args: &Args, family: Family) -> anyhow::Result<u8> {
         Some(0) => usage_error(format!("the value of --{what} is 0")),
         number => Ok(number),
     };
-    let time = |name| Ok::<_, anyhow::Error>(seconds(args, name)?);
+    let time = |name| seconds(args, name);
     let plan = Plan {
         name: name.to_owned(),
         to,
