@@ -14,6 +14,7 @@
     )
 )]
 
+pub mod arp;
 pub mod block;
 pub mod blockdev;
 pub mod cgroup;

@@ -1,5 +1,6 @@
 //! The commands of ours, one file each; `table.rs` has the rows.
 
+pub(crate) mod arping;
 pub(crate) mod awk;
 pub(crate) mod blkdiscard;
 pub(crate) mod blkid;

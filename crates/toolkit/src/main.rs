@@ -18,6 +18,7 @@
 mod applet;
 mod applets;
 mod archive;
+mod arping;
 mod awk;
 mod block;
 mod columns;

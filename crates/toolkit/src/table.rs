@@ -112,6 +112,7 @@ pub(crate) static TABLE: &[Row] = &[
     shell("sh"),
     shell("bash"),
     // Ours: each has its own file in `applets/`.
+    own(&applets::arping::APPLET),
     own(&applets::awk::APPLET),
     own(&applets::blkdiscard::APPLET),
     own(&applets::blkid::APPLET),

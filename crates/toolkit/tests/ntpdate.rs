@@ -39,7 +39,7 @@ fn only_answers_that_can_be_trusted_count() {
     let right = run("127.0.0.1");
     assert_eq!(right.status, Some(0), "{right}");
     let words: Vec<&str> = right.stdout.split([' ', ',']).collect();
-    let offset: f64 = words[6].parse().unwrap();
+    let offset: f64 = words[7].parse().unwrap();
     assert!((offset - 1000.0).abs() < 1.0, "{right}");
     let refuses = run("127.0.0.2");
     assert_eq!(refuses.status, Some(1), "{refuses}");

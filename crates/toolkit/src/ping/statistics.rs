@@ -145,7 +145,7 @@ mod tests {
         let of = |us| time(Duration::from_micros(us));
         assert_eq!(
             [of(21), of(1234), of(12_345), of(123_456)],
-            ["0.021", "1.24", "12.4", "123"].map(String::from)
+            ["0.021", "1.23", "12.3", "123"].map(String::from)
         );
     }
 }
