@@ -25,6 +25,7 @@ mod compress;
 mod dates;
 mod devices;
 mod diff;
+mod efi;
 mod exec;
 mod glob;
 mod ip;
@@ -44,6 +45,7 @@ mod shell;
 mod signals;
 mod signatures;
 mod sizes;
+mod smbios;
 mod table;
 
 use std::{

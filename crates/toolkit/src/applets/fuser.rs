@@ -139,7 +139,7 @@ fn wanted(args: &Args, word: &str, space: &str) -> anyhow::Result<Result<Wanted,
             socket.protocol.eq_ignore_ascii_case(protocol)
                 && socket.local.1 == port
                 && !(args.has("ipv4") && socket.six)
-                && !(args.has("ipv6") && !socket.six)
+                && (!args.has("ipv6") || socket.six)
         });
         return Ok(Ok(Wanted::Sockets(own.map(|(number, _)| number).collect())));
     }
@@ -190,7 +190,10 @@ fn show(
         writeln!(err, "{:NAME$} USER        PID ACCESS COMMAND", "")?;
         *headed = true;
     }
-    write!(err, "{:<NAME$}", format!("{word}:"))?;
+    let path = std::path::absolute(word).unwrap_or_else(|_| word.into());
+    let name =
+        if word.contains('/') || path.exists() { path.display().to_string() } else { word.into() };
+    write!(err, "{:<NAME$}", format!("{name}:"))?;
     let names = Names::read();
     for (n, (process, hows)) in users.iter().enumerate() {
         let has = |wanted: How| hows.contains(&wanted);

@@ -146,7 +146,7 @@ fn headings(args: &Args) -> String {
         (
             "--procs-- -----------------------memory---------------------- ---swap-- -----io---- -system-- ----------cpu----------",
             format!(
-                "{:>4} {:>4} {:>12} {:>12} {buffers:>12} {cache:>12} {:>4} {:>4} {:>5} {:>5} {:>4} {:>4} {:>4} {:>4} {:>4} {:>4} {:>4}",
+                "{:>4} {:>4} {:>12} {:>12} {buffers:>12} {cache:>12} {:>4} {:>4} {:>5} {:>5} {:>4} {:>4} {:>3} {:>3} {:>3} {:>3} {:>3} {:>3}",
                 "r",
                 "b",
                 "swpd",
@@ -161,7 +161,8 @@ fn headings(args: &Args) -> String {
                 "sy",
                 "id",
                 "wa",
-                "st"
+                "st",
+                "gu"
             ),
         )
     } else {
@@ -235,8 +236,12 @@ fn line(args: &Args, before: &Look, now: &Look, seconds: Option<u64>, unit: u64)
         rate(now.switches, before.switches),
     ];
     cells.extend(spent.iter().map(|ticks| (100 * ticks + all / 2) / all));
-    const NARROW: [usize; 17] = [2, 2, 6, 6, 6, 6, 4, 4, 5, 5, 4, 4, 2, 2, 2, 2, 2];
-    const WIDE: [usize; 17] = [4, 4, 12, 12, 12, 12, 4, 4, 5, 5, 4, 4, 4, 4, 4, 4, 4];
+    if args.has("wide") {
+        let guests = |look: &Look| look.tick(8) + look.tick(9);
+        cells.push((100 * guests(now).saturating_sub(guests(before)) + all / 2) / all);
+    }
+    const NARROW: [usize; 18] = [2, 2, 6, 6, 6, 6, 4, 4, 5, 5, 4, 4, 2, 2, 2, 2, 2, 0];
+    const WIDE: [usize; 18] = [4, 4, 12, 12, 12, 12, 4, 4, 5, 5, 4, 4, 3, 3, 3, 3, 3, 3];
     let widths = if args.has("wide") { WIDE } else { NARROW };
     let cells: Vec<String> =
         cells.iter().zip(widths).map(|(cell, width)| format!("{cell:>width$}")).collect();
