@@ -21,6 +21,7 @@ pub mod clock;
 pub mod fake;
 pub mod icmp6;
 pub mod inherit;
+pub mod klog;
 pub mod kmod;
 pub mod link;
 pub mod loopdev;
