@@ -2,12 +2,13 @@
 
 use crate::Kernel;
 use rustix::{
-    ioctl::{self, Setter, opcode},
+    ioctl::{self, Getter, Setter, opcode},
     time::{ClockId, Timespec, clock_settime},
 };
 use std::{
     fs::File,
     io,
+    path::Path,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -34,12 +35,32 @@ impl Clock for Kernel {
     }
 
     fn set_hardware(&self, time: Duration) -> io::Result<()> {
-        const RTC_SET_TIME: ioctl::Opcode = opcode::write::<RtcTime>(b'p', 0x0a);
-        let rtc = File::open("/dev/rtc0")?;
-        let time = RtcTime::utc(time).ok_or(io::ErrorKind::InvalidInput)?;
-        // SAFETY: RTC_SET_TIME (linux/rtc.h) reads one struct rtc_time, which RtcTime mirrors.
-        unsafe { Ok(ioctl::ioctl(&rtc, Setter::<RTC_SET_TIME, _>::new(time))?) }
+        set_hardware_at(Path::new("/dev/rtc0"), time)
     }
+}
+
+/// Writes `time` since 1970-01-01T00:00:00Z, cut to whole seconds, to a hardware clock, as UTC.
+///
+/// # Errors
+/// When there is no such clock or it refuses.
+pub fn set_hardware_at(device: &Path, time: Duration) -> io::Result<()> {
+    const RTC_SET_TIME: ioctl::Opcode = opcode::write::<RtcTime>(b'p', 0x0a);
+    let rtc = File::open(device)?;
+    let time = RtcTime::utc(time).ok_or(io::ErrorKind::InvalidInput)?;
+    // SAFETY: RTC_SET_TIME (linux/rtc.h) reads one struct rtc_time, which RtcTime mirrors.
+    unsafe { Ok(ioctl::ioctl(&rtc, Setter::<RTC_SET_TIME, _>::new(time))?) }
+}
+
+/// Reads a hardware clock that runs in UTC: the time since 1970-01-01T00:00:00Z, whole seconds.
+///
+/// # Errors
+/// When there is no such clock, or what it says is no time.
+pub fn hardware_at(device: &Path) -> io::Result<Duration> {
+    const RTC_RD_TIME: ioctl::Opcode = opcode::read::<RtcTime>(b'p', 0x09);
+    let rtc = File::open(device)?;
+    // SAFETY: RTC_RD_TIME (linux/rtc.h) writes one struct rtc_time, which RtcTime mirrors.
+    let time = unsafe { ioctl::ioctl(&rtc, Getter::<RTC_RD_TIME, RtcTime>::new())? };
+    time.since_epoch().ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
 /// Moves the system clock forward to `floor` when it is before it: a machine whose hardware clock
@@ -74,6 +95,27 @@ struct RtcTime {
 }
 
 impl RtcTime {
+    /// The other way round; `None` when a field is out of its range.
+    fn since_epoch(self) -> Option<Duration> {
+        let in_range = (0..=60).contains(&self.seconds)
+            && (0..60).contains(&self.minutes)
+            && (0..24).contains(&self.hours)
+            && (1..=31).contains(&self.day)
+            && (0..12).contains(&self.month)
+            && (70..=8099).contains(&self.year);
+        if !in_range {
+            return None;
+        }
+        let from_march = (i64::from(self.month) + 10) % 12;
+        let year = i64::from(self.year) + 1900 - i64::from(self.month < 2);
+        let (era, of_era) = (year / 400, year % 400);
+        let day_of_year = (153 * from_march + 2) / 5 + i64::from(self.day) - 1;
+        let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + day_of_year;
+        let in_day = i64::from(self.hours) * 3_600 + i64::from(self.minutes) * 60;
+        let seconds = (days - 719_468) * 86_400 + in_day + i64::from(self.seconds);
+        u64::try_from(seconds).ok().map(Duration::from_secs)
+    }
+
     /// Civil date from days since the epoch: the calendar repeats every 400 years (146,097 days);
     /// years are counted from March, so that the leap day comes last.
     fn utc(time: Duration) -> Option<Self> {
@@ -117,6 +159,13 @@ mod tests {
         assert_eq!(date(1_767_225_599), (2025, 12, 31, 23, 59, 59));
         assert_eq!(date(4_107_542_400), (2100, 3, 1, 0, 0, 0));
         assert_eq!(RtcTime::utc(Duration::MAX), None);
+        for seconds in (0..8_000_000_000).step_by(86_399 * 7) {
+            let time = Duration::from_secs(seconds);
+            assert_eq!(RtcTime::utc(time).unwrap().since_epoch(), Some(time), "{seconds}");
+        }
+        let time = RtcTime::utc(Duration::ZERO).unwrap();
+        assert_eq!(RtcTime { day: 0, ..time }.since_epoch(), None);
+        assert_eq!(RtcTime { month: 12, ..time }.since_epoch(), None);
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub mod hops;
 pub mod icmp6;
 pub mod inherit;
 pub mod kexec;
+pub mod klog;
 pub mod kmod;
 pub mod link;
 pub mod loopdev;

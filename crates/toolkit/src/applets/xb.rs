@@ -1,6 +1,8 @@
 //! `xb`: a script speaks to the agent.
 
 use super::kexec;
+mod inventory;
+
 use crate::applet::{Applet, Args, Opt, usage_error};
 use anyhow::{Context as _, bail};
 use std::{
@@ -18,7 +20,7 @@ use xenoboot_wire::{
 pub(crate) static APPLET: Applet = Applet {
     name: "xb",
     summary: "Tells the operator, through the agent, how the script gets on.",
-    usage: "progress PERCENT [TEXT]...\nreport KEY=VALUE...\nlog TEXT...\nsettle [PATH]...\nstatus",
+    usage: "progress PERCENT [TEXT]...\nreport KEY=VALUE...\nlog TEXT...\nsettle [PATH]...\ninventory [--json]\nstatus",
     options: &[
         Opt {
             short: '\0',
@@ -32,11 +34,13 @@ pub(crate) static APPLET: Applet = Applet {
             value: "SECONDS",
             help: "how long settle waits; 30 if not given",
         },
+        Opt { short: '\0', long: "json", value: "", help: "the inventory as JSON" },
+        Opt { short: '\0', long: "sysroot", value: "FOLDER", help: "the inventory of FOLDER/sys" },
     ],
     notes: "progress shows PERCENT, 0 to 100, and what is being done. report keeps a result: KEY has 1 to 64\n\
             letters, digits, '-', '_' and '.'. log shows a line. status prints what the agent knows.\n\
             settle waits until the drivers of all devices that were there at the start are loaded and every\n\
-            PATH, a disk for instance, exists.",
+            PATH, a disk for instance, exists. inventory prints what the machine is made of; it asks nobody.",
     example: "xb settle /dev/sda || exit\nxb progress 40 checking /dev/sda1\nxb report filesystem=clean mounts=3",
     run,
 };
@@ -79,6 +83,10 @@ fn run(args: &Args) -> anyhow::Result<u8> {
     if let ["settle", paths @ ..] = words.as_slice() {
         return settle(paths, args.text("timeout")?);
     }
+    if words.as_slice() == ["inventory"] {
+        let root = args.value("sysroot").map_or_else(|| PathBuf::from("/"), PathBuf::from);
+        return inventory::run(&root, args.has("json"));
+    }
     let requests = match words.as_slice() {
         ["progress", percent, text @ ..] => vec![progress(percent, text)?],
         ["report", pairs @ ..] if !pairs.is_empty() => {
@@ -90,6 +98,7 @@ fn run(args: &Args) -> anyhow::Result<u8> {
         ["progress"] => return usage_error("progress needs a PERCENT"),
         ["report"] => return usage_error("report needs a KEY=VALUE"),
         ["log"] => return usage_error("log needs a TEXT"),
+        ["inventory", ..] => return usage_error("inventory takes no argument"),
         ["status", ..] => return usage_error("status takes no argument"),
         [other, ..] => return usage_error(format!("unknown command {other:?}")),
     };
