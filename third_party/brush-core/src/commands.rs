@@ -814,9 +814,10 @@ async fn run_substitution_command(
     let source_info = crate::SourceInfo::from("main");
 
     // Handle the parse result using default shell behavior.
-    shell
+    let result = shell
         .run_parsed_result(parse_result, &source_info, &params)
-        .await
+        .await?;
+    Ok(shell.end_subshell(result, &params).await?.into())
 }
 
 // Detects a subshell command that consists solely of a single input redirection

@@ -414,6 +414,11 @@ impl Execute for ast::Pipeline {
             shell.apply_errexit_if_enabled(&mut result);
         }
 
+        // Signals that came meanwhile are handled between commands.
+        if let Some(trapped) = shell.run_pending_traps(&params).await? {
+            result = trapped;
+        }
+
         // If requested, report timing.
         if let (Some(timed), Some(stopwatch)) = (&self.timed, &stopwatch)
             && let Some(mut stderr) = params.try_fd(shell, openfiles::OpenFiles::STDERR_FD)
@@ -698,7 +703,8 @@ impl Execute for ast::CompoundCommand {
 
                 // Preserve the subshell's exit code, but don't honor any of its requests to exit
                 // the shell, break out of loops, etc.
-                Ok(ExecutionResult::from(subshell_result.exit_code))
+                let code = subshell.end_subshell(subshell_result, params).await?;
+                Ok(ExecutionResult::from(code))
             }
             Self::ForClause(f) => f.execute(shell, params).await,
             Self::CaseClause(c) => c.execute(shell, params).await,

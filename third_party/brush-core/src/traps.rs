@@ -1,7 +1,10 @@
 //! Facilities for configuring trap handlers.
 
 use std::str::FromStr;
-use std::{collections::HashMap, fmt::Display};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt::Display,
+};
 
 use itertools::Itertools as _;
 
@@ -178,6 +181,10 @@ pub struct TrapHandler {
 pub struct TrapHandlerConfig {
     /// Registered handlers for traps; maps signal type to command.
     handlers: HashMap<TrapSignal, TrapHandler>,
+    /// Handlers of the shell that this one is a subshell of: shown, but not run.
+    inherited: HashSet<TrapSignal>,
+    /// Whether this is a subshell's: the process' signals are not its own.
+    subshell: bool,
 }
 
 impl TrapHandlerConfig {
@@ -199,7 +206,35 @@ impl TrapHandlerConfig {
 
     /// Returns whether a handler is registered for the given signal.
     pub fn handles(&self, signal_type: TrapSignal) -> bool {
-        self.handlers.contains_key(&signal_type)
+        self.active_handler(signal_type).is_some()
+    }
+
+    /// The handler to run for the given signal: not one that is only inherited.
+    pub(crate) fn active_handler(&self, signal_type: TrapSignal) -> Option<&TrapHandler> {
+        self.get_handler(signal_type)
+            .filter(|_| !self.inherited.contains(&signal_type))
+    }
+
+    /// Returns the configuration of a subshell: what ignores a signal stays, other handlers
+    /// for signals and for `EXIT` are no longer run, but shown until `trap` changes any.
+    #[must_use]
+    pub fn for_subshell(&self) -> Self {
+        let mut result = self.clone();
+        result.subshell = true;
+        let reset = self.handlers.iter().filter(|(signal, handler)| match signal {
+            TrapSignal::Signal(_) => !handler.command.is_empty(),
+            TrapSignal::Exit => true,
+            _ => false,
+        });
+        result.inherited = reset.map(|(signal, _)| *signal).collect();
+        result
+    }
+
+    /// Forgets the handlers that are only inherited.
+    fn drop_inherited(&mut self) {
+        for signal in std::mem::take(&mut self.inherited) {
+            self.handlers.remove(&signal);
+        }
     }
 
     /// Registers a handler for a trap signal.
@@ -215,6 +250,10 @@ impl TrapHandlerConfig {
         command: String,
         source_info: crate::SourceInfo,
     ) {
+        self.drop_inherited();
+        if let (TrapSignal::Signal(signal), false) = (signal_type, self.subshell) {
+            sys::signal::set_disposition(signal, Some(command.is_empty()));
+        }
         let _ = self.handlers.insert(
             signal_type,
             TrapHandler {
@@ -230,6 +269,34 @@ impl TrapHandlerConfig {
     ///
     /// * `signal_type` - The type of signal to remove handlers for.
     pub fn remove_handlers(&mut self, signal_type: TrapSignal) {
-        self.handlers.remove(&signal_type);
+        self.drop_inherited();
+        let removed = self.handlers.remove(&signal_type);
+        if let (TrapSignal::Signal(signal), false, true) =
+            (signal_type, self.subshell, removed.is_some())
+        {
+            sys::signal::set_disposition(signal, None);
+        }
+    }
+
+    /// The next signal that came and has a handler to be run by this shell.
+    pub(crate) fn take_pending(&self) -> Option<TrapSignal> {
+        if self.subshell || !sys::signal::any_pending() {
+            return None;
+        }
+        self.handlers
+            .keys()
+            .copied()
+            .find(|key| matches!(key, TrapSignal::Signal(s) if sys::signal::take_pending(*s)))
+    }
+
+    /// Returns the number of a trapped signal that came and was not handled yet.
+    pub fn pending(&self) -> Option<i32> {
+        if self.subshell || !sys::signal::any_pending() {
+            return None;
+        }
+        self.handlers.keys().find_map(|key| match key {
+            TrapSignal::Signal(s) if sys::signal::is_pending(*s) => Some(*s as i32),
+            _ => None,
+        })
     }
 }

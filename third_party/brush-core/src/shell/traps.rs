@@ -1,6 +1,8 @@
 //! Trap handling for the shell.
 
-use crate::{ExecutionParameters, ExecutionResult, ProcessGroupPolicy, error, traps::TrapSignal};
+use crate::{
+    ExecutionExitCode, ExecutionParameters, ExecutionResult, ProcessGroupPolicy, error, traps::TrapSignal,
+};
 
 impl<SE: crate::extensions::ShellExtensions> crate::Shell<SE> {
     /// Runs any exit steps for the shell.
@@ -13,6 +15,40 @@ impl<SE: crate::extensions::ShellExtensions> crate::Shell<SE> {
         }
 
         Ok(())
+    }
+
+    /// Ends a subshell that came to `result`: runs its own `EXIT` trap, if any, with the
+    /// subshell's files. Returns the exit code.
+    pub(crate) async fn end_subshell(
+        &mut self,
+        result: ExecutionResult,
+        params: &ExecutionParameters,
+    ) -> Result<ExecutionExitCode, error::Error> {
+        if !self.traps.handles(TrapSignal::Exit) {
+            return Ok(result.exit_code);
+        }
+        self.set_last_exit_status(result.exit_code.into());
+        let trapped = self.invoke_trap_handler(TrapSignal::Exit, params).await?;
+        Ok(if trapped.is_return_or_exit() {
+            trapped.exit_code
+        } else {
+            result.exit_code
+        })
+    }
+
+    /// Runs the handlers of the signals that came. Returns the result of one that ends the shell
+    /// or otherwise leaves the normal flow.
+    pub(crate) async fn run_pending_traps(
+        &mut self,
+        params: &ExecutionParameters,
+    ) -> Result<Option<ExecutionResult>, error::Error> {
+        while let Some(signal) = self.traps.take_pending() {
+            let result = self.invoke_trap_handler(signal, params).await?;
+            if !result.is_normal_flow() {
+                return Ok(Some(result));
+            }
+        }
+        Ok(None)
     }
 
     /// Invokes the handler registered for `signal`, if any.
@@ -60,7 +96,7 @@ impl<SE: crate::extensions::ShellExtensions> crate::Shell<SE> {
             return Ok(ExecutionResult::success());
         }
 
-        let Some(handler) = self.traps.get_handler(signal).cloned() else {
+        let Some(handler) = self.traps.active_handler(signal).cloned() else {
             return Ok(ExecutionResult::success());
         };
 
