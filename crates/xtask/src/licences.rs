@@ -63,7 +63,10 @@ pub(crate) fn collect(root: &Path, target: &str, programs: &[&str]) -> Result<St
     let mut packages: Vec<_> = metadata
         .packages
         .iter()
-        .filter(|package| linked.contains(package.id.as_str()) && package.source.is_some())
+        .filter(|package| linked.contains(package.id.as_str()))
+        .filter(|package| {
+            package.source.is_some() || package.manifest_path.starts_with(root.join("third_party"))
+        })
         .collect();
     packages.sort_by_key(|package| (&package.name, &package.version));
     let mut list = String::new();

@@ -17,6 +17,8 @@ use brush_core::{
     parser::ast,
     processes::ProcessWaitResult,
     results::ExecutionWaitResult,
+    sys::signal,
+    traps::{TrapHandlerConfig, TrapSignal},
 };
 use rustix::process::{Pid, kill_process, kill_process_group, test_kill_process};
 use std::{collections::HashMap, io::Write as _, sync::LazyLock};
@@ -43,6 +45,7 @@ pub(crate) fn all() -> HashMap<String, Registration<Extensions>> {
     replace(STAGE, "jobs", stage);
     replace(BACKGROUND, "jobs", background);
     replace(TASK, "jobs", task);
+    replace("exec", "exec", exec);
     replace("wait", "wait", wait);
     replace("kill", "kill", kill);
     replace("eval", "eval", eval);
@@ -171,7 +174,50 @@ fn task(context: Context<'_>, args: Vec<CommandArg>) -> Outcome<'_> {
     })
 }
 
+/// brush runs the command of an `exec` in a subshell as any other, and would go on after it.
+fn exec(context: Context<'_>, args: Vec<CommandArg>) -> Outcome<'_> {
+    if args.len() < 2 || !context.shell.is_subshell() {
+        return theirs(context, args);
+    }
+    Box::pin(async move {
+        // What takes the shell's place knows nothing of its traps.
+        context.shell.traps_mut().remove_handlers(TrapSignal::Exit);
+        let mut result = theirs(context, args).await?;
+        result.next_control_flow = ExecutionControlFlow::ExitShell;
+        Ok(result)
+    })
+}
+
+/// The number of a trapped signal that has come, as soon as there is one.
+async fn trapped(traps: &TrapHandlerConfig) -> i32 {
+    loop {
+        let noted = signal::signal_noted();
+        if let Some(number) = traps.pending() {
+            return number;
+        }
+        noted.await;
+    }
+}
+
+/// `wait` ends when a trapped signal comes; its trap runs afterwards.
 fn wait(context: Context<'_>, args: Vec<CommandArg>) -> Outcome<'_> {
+    if context.shell.is_subshell() {
+        return wait_for_children(context, args);
+    }
+    let traps = context.shell.traps().clone();
+    let waiting = wait_for_children(context, args);
+    Box::pin(async move {
+        tokio::select! {
+            biased;
+            number = trapped(&traps) => {
+                Ok(ExecutionResult::new(u8::try_from(128 + number).unwrap_or(u8::MAX)))
+            }
+            result = waiting => result,
+        }
+    })
+}
+
+fn wait_for_children(context: Context<'_>, args: Vec<CommandArg>) -> Outcome<'_> {
     Box::pin(async move {
         let words = words(&args);
         let operands: Vec<&String> = words.iter().filter(|word| *word != "-f").collect();
@@ -235,13 +281,24 @@ fn kill(context: Context<'_>, args: Vec<CommandArg>) -> Outcome<'_> {
     Box::pin(async move {
         let mut failed = false;
         for target in targets {
-            if let Err(error) = signal_one(target, signal) {
+            if to_itself(context.shell, target, signal) {
+                signal::note_own(signal);
+            } else if let Err(error) = signal_one(target, signal) {
                 let _ = writeln!(context.stderr(), "kill: ({target}) - {error}");
                 failed = true;
             }
         }
         Ok(if failed { ExecutionResult::general_error() } else { ExecutionResult::success() })
     })
+}
+
+/// Whether a shell sends itself a signal that it has a trap for.
+fn to_itself(shell: &Shell, target: i32, number: i32) -> bool {
+    let trapped = || {
+        let handler = shell.traps().get_handler(TrapSignal::try_from(number).ok()?)?;
+        Some(!handler.command.is_empty())
+    };
+    number > 0 && u32::try_from(target) == Ok(std::process::id()) && trapped().unwrap_or(false)
 }
 
 fn signal_one(target: i32, number: i32) -> std::io::Result<()> {

@@ -1,1 +1,0 @@
-( trap 'echo sub exit' EXIT; echo in )

@@ -1,3 +1,0 @@
-trap 'echo got TERM' TERM
-kill -TERM $$
-echo after
