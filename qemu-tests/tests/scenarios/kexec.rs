@@ -9,7 +9,7 @@ use qemu_tests::{
 
 /// The image's own kernel and initial RAM disks, once more. What it finds on its command line tells which it is.
 const AGAIN: &str = "if grep -q second=1 /proc/cmdline; then echo this is the second kernel; exit; fi\n\
-    cd /run/xenoboot/medium.d/boot && xb settle /run/xenoboot/medium.d/boot/kernel && cd /run/xenoboot/medium.d/boot\n\
+    xb settle /run/xenoboot/medium.d/boot/kernel && cd /run/xenoboot/medium.d/boot || exit\n\
     xb kexec --initrd base.img --initrd site.img --reuse-cmdline --append second=1 kernel";
 
 /// What is refused, and why; then a kernel that panics for want of a root file system and stays so.

@@ -60,7 +60,7 @@ impl ChildProcess {
                     break Ok(ProcessWaitResult::Stopped)
                 },
                 _ = sigchld.recv() => {
-                    if sys::signal::poll_for_stopped_children()? {
+                    if sys::signal::poll_for_stopped_child(self.pid)? {
                         break Ok(ProcessWaitResult::Stopped);
                     }
                 },

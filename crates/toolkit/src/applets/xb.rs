@@ -1,8 +1,8 @@
 //! `xb`: a script speaks to the agent.
 
-use super::kexec;
 mod inventory;
 
+use super::kexec;
 use crate::applet::{Applet, Args, Opt, usage_error};
 use anyhow::{Context as _, bail};
 use std::{

@@ -329,7 +329,7 @@ fn words(value: &Json) -> String {
     match value {
         Json::Object(pairs) => pairs.iter().filter_map(pair).collect::<Vec<_>>().join(", "),
         Json::List(list) => list.iter().map(words).collect::<Vec<_>>().join(" "),
-        Json::Text(text) | Json::Literal(text) => text.clone(),
+        Json::Text(text) => text.clone(),
         Json::Number(number) => number.to_string(),
         Json::Flag(_) | Json::Null => String::new(),
     }
