@@ -3,7 +3,7 @@ use super::*;
 use std::{fs, io::Write, os::unix::fs::PermissionsExt, path::Path};
 
 /// Turns the agent's part of the loop until `done`, at most 20 s.
-fn until(agent: &mut Agent, mut done: impl FnMut(&mut Agent, Option<End>) -> bool) {
+fn until(agent: &mut Agent, mut done: impl FnMut(&mut Agent, Option<Asked>) -> bool) {
     let end = Instant::now() + Duration::from_secs(20);
     while Instant::now() < end {
         let now = Instant::now();
@@ -30,12 +30,24 @@ fn script(dir: &Path, body: &str) -> String {
 }
 
 #[test]
+fn what_it_may_ask_for() {
+    let asked = |end, watchdog| Some(Asked { end, watchdog });
+    assert_eq!(Asked::parse("reboot"), asked(End::Reboot, None));
+    assert_eq!(Asked::parse("poweroff"), asked(End::PowerOff, None));
+    let minute = Some(Duration::from_secs(60));
+    assert_eq!(Asked::parse("kexec 60"), asked(End::Kexec, minute));
+    for unknown in ["", "kexec", "kexec x", "kexec -1", "halt", "reboot now"] {
+        assert_eq!(Asked::parse(unknown), None, "{unknown}");
+    }
+}
+
+#[test]
 fn alive_then_asks_then_stops() {
     let dir = tempfile::tempdir().unwrap();
     // Stays until it is told to stop, through its socket.
     let body = "printf alive >&3; printf reboot >&3; dd bs=64 count=1 <&3 2>/dev/null; exit 0";
     let mut agent = Agent::new(&script(dir.path(), body), "/dev/null", Instant::now());
-    until(&mut agent, |_, asked| asked == Some(End::Reboot));
+    until(&mut agent, |_, asked| asked == Asked::parse("reboot"));
     let now = Instant::now();
     assert!(agent.alive(now));
     assert!(!agent.alive(now + ALIVE_WITHIN), "silent since");
