@@ -56,7 +56,7 @@ enum Verb {
     },
     /// Print the list of the toolbox's packages, to edit it and build with it
     #[command(
-        after_help = "Example:\n  xenoboot image toolbox-list > ours.list; echo zfsutils-linux >> ours.list; xenoboot image build --toolbox ours.list -o ours.iso"
+        after_help = "Example:\n  xenoboot image toolbox-list > ours.list; echo bcache-tools >> ours.list; xenoboot image build --toolbox ours.list -o ours.iso"
     )]
     ToolboxList,
     /// Give the server an image's toolbox, for machines that cannot read theirs
