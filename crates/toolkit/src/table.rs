@@ -28,7 +28,7 @@ impl Row {
             Entry::Own(applet) => applet.main(args),
             Entry::Family(applet, within) => {
                 let asked = args.get(1).and_then(|word| word.to_str());
-                let named = |a: &&&Applet| a.name.split(' ').nth(1) == asked && asked.is_some();
+                let named = |a: &&&Applet| a.name.rsplit(' ').next() == asked;
                 match within.iter().find(named) {
                     Some(applet) => applet.main(args.into_iter().skip(1).collect()),
                     None => applet.main(args),
@@ -199,7 +199,7 @@ pub(crate) static TABLE: &[Row] = &[
     own(&applets::wget::APPLET),
     own(&applets::which::APPLET),
     own(&applets::wipefs::APPLET),
-    family(&applets::xb::APPLET, &[&applets::xb::KEXEC]),
+    family(&applets::xb::APPLET, &[&applets::xb::KEXEC, &applets::fetch::APPLET]),
     own(&applets::xxd::APPLET),
     own(&applets::xz::APPLET),
     own(&applets::xz::UNPACK),

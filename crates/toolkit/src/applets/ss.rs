@@ -241,7 +241,7 @@ const HEADER: [&str; 9] = [
 /// What stands before each column.
 const BETWEEN: [&str; 9] = [" ", " ", " ", " ", " ", "", " ", "", ""];
 
-/// Columns as wide as they must be; on a terminal what is left is shared out among them.
+/// Columns as wide as they must be, as the original has them where its output is no terminal.
 fn print(rows: Vec<Row>, shown: [bool; 2], header: bool) {
     let mut all: Vec<Row> = Vec::new();
     if header {

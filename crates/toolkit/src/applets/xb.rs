@@ -20,7 +20,7 @@ use xenoboot_wire::{
 pub(crate) static APPLET: Applet = Applet {
     name: "xb",
     summary: "Tells the operator, through the agent, how the script gets on.",
-    usage: "progress PERCENT [TEXT]...\nreport KEY=VALUE...\nlog TEXT...\nsettle [PATH]...\ninventory [--json]\nstatus",
+    usage: "progress PERCENT [TEXT]...\nreport KEY=VALUE...\nlog TEXT...\nsettle [PATH]...\ninventory [--json]\nkexec [OPTION]... KERNEL\nfetch [OPTION]... URL...\nstatus",
     options: &[
         Opt {
             short: '\0',
@@ -40,7 +40,8 @@ pub(crate) static APPLET: Applet = Applet {
     notes: "progress shows PERCENT, 0 to 100, and what is being done. report keeps a result: KEY has 1 to 64\n\
             letters, digits, '-', '_' and '.'. log shows a line. status prints what the agent knows.\n\
             settle waits until the drivers of all devices that were there at the start are loaded and every\n\
-            PATH, a disk for instance, exists. inventory prints what the machine is made of; it asks nobody.",
+            PATH, a disk for instance, exists. inventory prints what the machine is made of; it asks nobody.\n\
+            kexec and fetch have a --help of their own.",
     example: "xb settle /dev/sda || exit\nxb progress 40 checking /dev/sda1\nxb report filesystem=clean mounts=3",
     run,
 };
