@@ -62,7 +62,7 @@ impl Kind {
 pub(crate) struct Extractor {
     pub(crate) root: PathBuf,
     pub(crate) owners: bool,
-    /// All mode bits, whatever the umask says.
+    /// All mode bits, whatever the umask says; else none beyond read, write and execute.
     pub(crate) modes: bool,
     pub(crate) times: bool,
     pub(crate) keep_old: bool,
@@ -165,8 +165,8 @@ impl Extractor {
             rustix::fs::chownat(CWD, path, Some(ids.0), Some(ids.1), flags)?;
         }
         if !matches!(member.kind, Kind::Symlink(_)) {
-            let mask = if self.modes { 0 } else { umask() };
-            let mode = member.mode & 0o7777 & !mask;
+            let allowed = if self.modes { 0o7777 } else { 0o777 & !umask() };
+            let mode = member.mode & allowed;
             fs::set_permissions(path, Permissions::from_mode(mode))?;
         }
         if self.times {

@@ -196,6 +196,8 @@ fn read(args: &Args) -> anyhow::Result<u8> {
     let mut input = Input { data, at: 0 };
     let mut extractor = Extractor::new(folder(args));
     extractor.times = args.has("preserve-modification-time");
+    // As they were packed, for everyone.
+    extractor.modes = true;
     let (names, mut listing) = (names::Names::read(), Listing::new(args.has("numeric-uid-gid")));
     let mut out = BufWriter::new(io::stdout().lock());
     // With newc the data of a file with several names comes with the last.

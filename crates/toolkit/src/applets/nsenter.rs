@@ -111,7 +111,9 @@ fn path(
         (None, Some(pid)) if all => {
             let theirs = of(&pid.to_string());
             let (own, other) = (of("self").read_link().ok(), theirs.read_link().ok());
-            Ok((own != other && other.is_some()).then_some(theirs))
+            // setns(2) refuses a process's own user namespace.
+            let refused = own == other && namespace == Namespace::User;
+            Ok((other.is_some() && !refused).then_some(theirs))
         }
         (None, None) if all => usage_error("no target PID specified"),
         (None, _) => Ok(None),

@@ -5,8 +5,8 @@ use crate::{
     devices,
     partitions::plain,
 };
-use anyhow::Context as _;
-use std::{fs, path::Path};
+use anyhow::{Context as _, anyhow};
+use std::{fs, io::ErrorKind, path::Path};
 use xenoboot_sys::swap;
 
 pub(crate) static APPLET: Applet = Applet {
@@ -33,18 +33,26 @@ fn run(args: &Args) -> anyhow::Result<u8> {
     }
     let mut status = 0;
     for source in sources {
-        let done = devices::resolve(Path::new(&source)).and_then(|path| {
-            if args.has("verbose") {
-                println!("swapoff {}", path.display());
+        let failed = match devices::resolve(Path::new(&source)) {
+            Err(error) => error,
+            Ok(path) => {
+                if args.has("verbose") {
+                    println!("swapoff {}", path.display());
+                }
+                match swap::off(&path) {
+                    Ok(()) => continue,
+                    Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                        eprintln!("swapoff: Not superuser.");
+                        return Ok(16);
+                    }
+                    Err(error) => {
+                        anyhow!("{}: swapoff failed: {}", path.display(), plain(&error))
+                    }
+                }
             }
-            swap::off(&path).map_err(|error| {
-                anyhow::anyhow!("{}: swapoff failed: {}", path.display(), plain(&error))
-            })
-        });
-        if let Err(error) = done {
-            eprintln!("swapoff: {error:#}");
-            status = 4;
-        }
+        };
+        eprintln!("swapoff: {failed:#}");
+        status = 4;
     }
     Ok(status)
 }

@@ -74,8 +74,9 @@ impl Bench {
         self.links.path().to_owned()
     }
 
-    fn run_in(&self, mut command: Command, path: &str, limit: Duration) -> Outcome {
+    fn run_in(&self, command: Command, path: &str, limit: Duration) -> Outcome {
         let work = tempfile::tempdir().unwrap();
+        let mut command = as_root(command);
         command.env_clear().env("PATH", path).env("HOME", "/").env("TMPDIR", work.path());
         command.env("LC_ALL", "C.UTF-8").current_dir(work.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -99,6 +100,17 @@ impl Bench {
         let _ = kill_process_group(group, Signal::KILL);
         Outcome { stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap(), status }
     }
+}
+
+/// The command as root, which it is in the image: who runs the tests as somebody else gets a
+/// namespace where root is that user.
+fn as_root(command: Command) -> Command {
+    if rustix::process::geteuid().is_root() {
+        return command;
+    }
+    let mut wrapped = Command::new("/usr/bin/unshare");
+    wrapped.arg("--map-root-user").arg(command.get_program()).args(command.get_args());
+    wrapped
 }
 
 fn collect(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
