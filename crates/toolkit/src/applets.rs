@@ -61,6 +61,7 @@ pub(crate) mod ps;
 pub(crate) mod reboot;
 pub(crate) mod renice;
 pub(crate) mod rmmod;
+pub(crate) mod sed;
 pub(crate) mod setsid;
 pub(crate) mod sfdisk;
 pub(crate) mod ss;

@@ -49,6 +49,7 @@ mod posix_regex;
 mod probe;
 mod processes;
 mod resolver;
+mod sed;
 mod services;
 mod shell;
 mod signals;

@@ -20,7 +20,7 @@ pub(crate) struct Translated {
 
 /// Translates an expression. What is not valid stays so and is refused by the `regex` crate.
 pub(crate) fn translate(pattern: &str, syntax: Syntax) -> Translated {
-    let mut translator = Translator { out: String::new(), refers_back: false, start: true };
+    let mut translator = Translator { start: true, ..Translator::default() };
     let mut rest = pattern;
     while let Some(c) = rest.chars().next() {
         rest = translator.next(c, rest.get(c.len_utf8()..).unwrap_or(""), syntax);
@@ -28,9 +28,18 @@ pub(crate) fn translate(pattern: &str, syntax: Syntax) -> Translated {
     Translated { text: translator.out, refers_back: translator.refers_back }
 }
 
+#[derive(Default)]
 struct Translator {
     out: String,
     refers_back: bool,
+    /// Where in `out` the last atom begins.
+    atom: usize,
+    /// The same of each group that is open.
+    groups: Vec<usize>,
+    /// The last atom has been repeated.
+    repeated: bool,
+    /// Between the braces of an interval.
+    interval: bool,
     /// At the start of an expression, a group or an alternative, where `*` is an ordinary character
     /// and `^` is not.
     start: bool,
@@ -41,6 +50,7 @@ impl Translator {
     fn next<'a>(&mut self, c: char, after: &'a str, syntax: Syntax) -> &'a str {
         let basic = syntax == Syntax::Basic;
         let was_start = std::mem::replace(&mut self.start, false);
+        self.follow(c, after, basic, was_start);
         match c {
             '\\' => return self.escape(after, syntax),
             '[' => return self.bracket(after),
@@ -67,6 +77,44 @@ impl Translator {
             _ => self.literal(c),
         }
         after
+    }
+
+    /// Knows where the atom begins that a repetition is of. A repetition of a repetition, such as `a+?`, means
+    /// something else to the `regex` crate: what is repeated becomes a group of its own.
+    fn follow(&mut self, c: char, after: &str, basic: bool, at_start: bool) {
+        let escaped = after.chars().next().filter(|_| c == '\\');
+        let operator = match (basic, c) {
+            (true, '*') => Some('*'),
+            (true, _) => escaped,
+            (false, c) => Some(c).filter(|c| *c != '\\'),
+        };
+        let counts = |c: char| c.is_ascii_digit() || c == ',';
+        match operator {
+            Some('}') if self.interval => self.interval = false,
+            _ if self.interval => {}
+            Some('*') if at_start => self.repeated = false,
+            Some('*' | '+' | '?') => self.repeat(),
+            Some('{') if basic || after.starts_with(counts) => {
+                self.repeat();
+                self.interval = true;
+            }
+            Some('(') => self.groups.push(self.out.len()),
+            Some(')') => {
+                self.atom = self.groups.pop().unwrap_or(self.out.len());
+                self.repeated = false;
+            }
+            _ => {
+                self.atom = self.out.len();
+                self.repeated = false;
+            }
+        }
+    }
+
+    fn repeat(&mut self) {
+        if std::mem::replace(&mut self.repeated, true) {
+            self.out.insert_str(self.atom, "(?:");
+            self.out.push(')');
+        }
     }
 
     fn literal(&mut self, c: char) {
@@ -136,6 +184,23 @@ mod tests {
 
     fn matches(pattern: &str, syntax: Syntax, text: &str) -> bool {
         regex::Regex::new(&translate(pattern, syntax).text).unwrap().is_match(text)
+    }
+
+    #[test]
+    fn a_repetition_can_be_repeated() {
+        let found = |pattern, syntax, text| {
+            let regex = regex::Regex::new(&translate(pattern, syntax).text).unwrap();
+            regex.find(text).map(|found| found.as_str().to_owned())
+        };
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(found("a+?", Extended, "aaa"), some("aaa"));
+        assert_eq!(found("(ab)*?c", Extended, "ababc"), some("ababc"));
+        assert_eq!(found("xa{2}*y", Extended, "xaaaay"), some("xaaaay"));
+        assert_eq!(found("xa{2}*y", Extended, "xaaay"), None);
+        assert_eq!(found(r"(a(b)?)+?", Extended, "aaba"), some("aaba"));
+        assert_eq!(found(r"a\{2\}*", Basic, "aaaaa"), some("aaaa"));
+        assert_eq!(found("a**b", Basic, "aaab"), some("aaab"));
+        assert_eq!(found("[+]?", Extended, "+"), some("+"));
     }
 
     #[test]

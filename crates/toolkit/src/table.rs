@@ -181,6 +181,7 @@ pub(crate) static TABLE: &[Row] = &[
     own(&applets::reboot::APPLET),
     own(&applets::renice::APPLET),
     own(&applets::rmmod::APPLET),
+    own(&applets::sed::APPLET),
     own(&applets::setsid::APPLET),
     own(&applets::sfdisk::APPLET),
     own(&applets::ss::APPLET),
@@ -207,9 +208,8 @@ pub(crate) static TABLE: &[Row] = &[
     own(&applets::zstd::APPLET),
     own(&applets::zstd::UNPACK),
     own(&applets::zstd::SHOW),
-    // uutils' findutils and sed.
+    // uutils' findutils.
     uutils("find", find),
-    uutils("sed", |args| sed::sed::uumain(args.into_iter())),
     uutils("xargs", xargs),
     // uutils' coreutils.
     uutils("[", |args| uu_test::uumain(args.into_iter())),

@@ -1,0 +1,125 @@
+//! A script as commands.
+
+use super::pattern::Pattern;
+use std::collections::HashMap;
+
+/// What the options say.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settings {
+    /// Print only what the script prints.
+    pub(crate) quiet: bool,
+    /// Extended regular expressions.
+    pub(crate) extended: bool,
+    /// Each file by itself.
+    pub(crate) separate: bool,
+    /// Change the files; what is added to the names of the copies, which may be nothing.
+    pub(crate) in_place: Option<String>,
+    /// Lines end with NUL.
+    pub(crate) nul: bool,
+    /// Write each line at once.
+    pub(crate) unbuffered: bool,
+    /// POSIX only where the two contradict each other.
+    pub(crate) posix: bool,
+    /// Characters a line of `l`, its end among them; 0 for any number.
+    pub(crate) width: usize,
+}
+
+/// The first address.
+#[derive(Debug)]
+pub(super) enum Address {
+    Line(u64),
+    /// First line and distance.
+    Step(u64, u64),
+    Last,
+    /// `None` stands for the expression used last.
+    Match(Option<Pattern>),
+}
+
+/// The second address.
+#[derive(Debug)]
+pub(super) enum End {
+    At(Address),
+    /// So many lines more.
+    Plus(u64),
+    /// The next line that is a multiple.
+    Multiple(u64),
+}
+
+#[derive(Debug)]
+pub(super) struct Command {
+    pub(super) start: Option<Address>,
+    pub(super) end: Option<End>,
+    pub(super) negated: bool,
+    pub(super) action: Action,
+}
+
+#[derive(Debug)]
+pub(super) enum Action {
+    /// Where the block ends.
+    Open(usize),
+    Nothing,
+    Append(Vec<u8>),
+    Insert(Vec<u8>),
+    Change(Vec<u8>),
+    /// Where to go on; past the end for the end.
+    Branch(usize),
+    BranchIf(usize),
+    BranchUnless(usize),
+    Delete,
+    DeleteFirst,
+    /// The command, or none for the pattern space.
+    Execute(Vec<u8>),
+    FileName,
+    Get,
+    GetAppend,
+    Hold,
+    HoldAppend,
+    List(Option<usize>),
+    Next,
+    NextAppend,
+    Print,
+    PrintFirst,
+    Quit(u8),
+    QuitSilently(u8),
+    Read(String),
+    ReadLine(String),
+    Substitute(Box<Substitute>),
+    Write(usize),
+    WriteFirst(usize),
+    Exchange,
+    Translate(HashMap<char, char>),
+    Zap,
+    Number,
+}
+
+#[derive(Debug)]
+pub(super) struct Substitute {
+    pub(super) pattern: Option<Pattern>,
+    pub(super) parts: Vec<Part>,
+    pub(super) global: bool,
+    pub(super) print: bool,
+    pub(super) execute: bool,
+    /// The first match that is replaced, from 1.
+    pub(super) nth: usize,
+    /// The file that gets the result.
+    pub(super) file: Option<usize>,
+}
+
+/// A part of a replacement.
+#[derive(Debug)]
+pub(super) enum Part {
+    Text(Vec<u8>),
+    Group(usize),
+    /// `U`, `L`, `E`, `u` or `l`.
+    Case(u8),
+}
+
+/// A whole script.
+#[derive(Debug)]
+pub(crate) struct Script {
+    pub(super) commands: Vec<Command>,
+    /// The names of the files that are written to.
+    pub(super) files: Vec<String>,
+    /// Its first line is `#n`.
+    pub(super) quiet: bool,
+}
