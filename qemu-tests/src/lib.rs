@@ -19,6 +19,7 @@
 pub mod accel;
 pub mod bundle;
 pub mod console;
+pub mod figure;
 pub mod lab;
 pub mod operator;
 pub mod paths;

@@ -35,6 +35,7 @@ mod http;
 mod icmp;
 mod ip;
 mod json;
+mod loops;
 mod matcher;
 mod mounts;
 mod names;

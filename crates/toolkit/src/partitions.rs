@@ -181,7 +181,15 @@ impl Table {
         }
     }
 
-    /// The partition of a number.
+    /// What PARTUUID means: a partition's own GUID, or an MBR's number and the partition's.
+    pub(crate) fn part_uuid(&self, part: &Part) -> String {
+        match part.kind {
+            Kind::Gpt(_) => part.uuid.to_string().to_lowercase(),
+            Kind::Mbr(_) => format!("{}-{:02x}", self.id().trim_start_matches("0x"), part.number),
+        }
+    }
+
+    /// The partition with a number.
     pub(crate) fn part(&self, number: u32) -> Option<&Part> {
         self.parts.iter().find(|part| part.number == number)
     }

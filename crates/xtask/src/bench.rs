@@ -16,16 +16,34 @@ pub(crate) enum What {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// The toolkit's commands on real data, each against busybox's
+    Toolkit {
+        /// Only this command
+        command: Option<String>,
+    },
 }
 
 pub(crate) fn run(root: &Path, what: &What) -> Result<()> {
-    let What::Boot { arguments } = what;
     setup::run()?;
     guest::build(root)?;
-    let iso = image::base(root)?;
-    check(&mut cargo(root, &["build", "--quiet", "-p", "qemu-tests", "--bin", "bench-boot"]))?;
-    let mut bench = Command::new(target(root).join("debug/bench-boot"));
-    bench.args(arguments).current_dir(root);
-    bench.env("XENOBOOT_ISO", iso).env("XENOBOOT_CLI", target(root).join("debug/xenoboot"));
-    check(&mut bench)
+    match what {
+        What::Boot { arguments } => {
+            let iso = image::base(root)?;
+            let mut bench = program(root, "bench-boot")?;
+            bench.args(arguments).env("XENOBOOT_ISO", iso);
+            check(bench.env("XENOBOOT_CLI", target(root).join("debug/xenoboot")))
+        }
+        What::Toolkit { command } => {
+            let mut bench = program(root, "bench-toolkit")?;
+            check(bench.args(command).env("XENOBOOT_TOOLKIT", guest::folder(root).join("toolkit")))
+        }
+    }
+}
+
+/// Builds a program that measures.
+fn program(root: &Path, name: &str) -> Result<Command> {
+    check(&mut cargo(root, &["build", "--quiet", "-p", "qemu-tests", "--bin", name]))?;
+    let mut program = Command::new(target(root).join("debug").join(name));
+    program.current_dir(root);
+    Ok(program)
 }

@@ -9,6 +9,7 @@
 
 mod boot;
 mod image;
+mod kernel;
 mod kexec;
 mod links;
 mod network;

@@ -1,6 +1,9 @@
 //! `losetup`: files as block devices.
 
-use crate::applet::{Applet, Args, Opt, usage_error};
+use crate::{
+    applet::{Applet, Args, Opt, usage_error},
+    loops,
+};
 use anyhow::Context as _;
 use std::{
     fs::{self, File},
@@ -59,7 +62,7 @@ fn attach(args: &Args, path: &Path) -> anyhow::Result<u8> {
         direct: false,
     };
     let (_, device) =
-        loopdev::attach(&file, how).with_context(|| format!("cannot attach {}", path.display()))?;
+        loops::attach(&file, how).with_context(|| format!("cannot attach {}", path.display()))?;
     println!("{}", device.display());
     Ok(0)
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     applet::{Applet, Args, Opt, usage_error},
-    devices, mounts, probe,
+    devices, loops, mounts, probe,
 };
 use anyhow::{Context as _, anyhow, bail};
 use rustix::{
@@ -42,8 +42,8 @@ pub(crate) static APPLET: Applet = Applet {
         flag('\0', "make-private", "changes no longer spread to and from FOLDER"),
         flag('v', "verbose", "say what was done"),
     ],
-    notes: "SOURCE is a device, UUID=..., LABEL=..., an image file (attached to a loop device) or, for\n\
-            a file system without a device, any word. Options that mount does not know go to the\n\
+    notes: "SOURCE is a device, UUID=..., LABEL=..., PARTUUID=..., PARTLABEL=..., an image file (attached\n\
+            to a loop device) or, for a file system without a device, any word. Options that mount does not know go to the\n\
             file system. Understood: ro rw suid nosuid dev nodev exec noexec sync async dirsync atime\n\
             noatime diratime nodiratime relatime norelatime strictatime lazytime nosymfollow silent\n\
             bind rbind move remount loop offset=BYTES defaults private slave shared unbindable.",
@@ -287,7 +287,7 @@ impl Request {
             offset: self.offset,
             direct: false,
         };
-        loopdev::attach(&opened, how)
+        loops::attach(&opened, how)
             .with_context(|| format!("cannot attach {} to a loop device", file.display()))
     }
 

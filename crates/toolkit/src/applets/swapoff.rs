@@ -15,15 +15,17 @@ pub(crate) static APPLET: Applet = Applet {
     usage: "DEVICE...\n-a",
     options: &[
         Opt { short: 'a', long: "all", value: "", help: "all that are in use" },
+        Opt { short: 'L', long: "label", value: "LABEL", help: "the one with this label" },
+        Opt { short: 'U', long: "uuid", value: "UUID", help: "the one with this UUID" },
         Opt { short: 'v', long: "verbose", value: "", help: "say what is done" },
     ],
-    notes: "DEVICE may be LABEL=... or UUID=...",
+    notes: "DEVICE may be LABEL=..., UUID=..., PARTLABEL=... or PARTUUID=...",
     example: "swapoff -a",
     run,
 };
 
 fn run(args: &Args) -> anyhow::Result<u8> {
-    let mut sources: Vec<String> = args.words()?.into_iter().map(str::to_owned).collect();
+    let mut sources = devices::named(args)?;
     if args.has("all") {
         let text = fs::read_to_string("/proc/swaps").context("cannot read /proc/swaps")?;
         let names = text.lines().skip(1).filter_map(|line| line.split_whitespace().next());

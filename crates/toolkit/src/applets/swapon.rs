@@ -31,6 +31,8 @@ pub(crate) static APPLET: Applet = Applet {
             help: "let the device forget free pages",
         },
         Opt { short: 'e', long: "ifexists", value: "", help: "skip what does not exist" },
+        Opt { short: 'L', long: "label", value: "LABEL", help: "the one with this label" },
+        Opt { short: 'U', long: "uuid", value: "UUID", help: "the one with this UUID" },
         Opt { short: 's', long: "summary", value: "", help: "print /proc/swaps" },
         Opt { short: '\0', long: "show", value: "[LIST]", help: "print those in use" },
         Opt { short: '\0', long: "noheadings", value: "", help: "without headings" },
@@ -38,7 +40,7 @@ pub(crate) static APPLET: Applet = Applet {
         Opt { short: '\0', long: "bytes", value: "", help: "sizes in bytes" },
         Opt { short: 'v', long: "verbose", value: "", help: "say what is done" },
     ],
-    notes: "DEVICE may be LABEL=... or UUID=...",
+    notes: "DEVICE may be LABEL=..., UUID=..., PARTLABEL=... or PARTUUID=...",
     example: "swapon -p 10 /dev/sda2\nswapon --show",
     run,
 };
@@ -54,7 +56,7 @@ const COLUMNS: &[Column] = &[
 ];
 
 fn run(args: &Args) -> anyhow::Result<u8> {
-    let words = args.words()?;
+    let mut sources = devices::named(args)?;
     if args.has("summary") {
         let text = fs::read_to_string("/proc/swaps").context("cannot read /proc/swaps")?;
         if text.lines().count() > 1 {
@@ -62,14 +64,13 @@ fn run(args: &Args) -> anyhow::Result<u8> {
         }
         return Ok(0);
     }
-    if args.has("show") || (words.is_empty() && !args.has("all")) {
+    if args.has("show") || (sources.is_empty() && !args.has("all")) {
         return show(args);
     }
     let priority = args.number::<u16>("priority")?;
     if priority.is_some_and(|priority| priority > 32767) {
         return usage_error("the priority is 0 to 32767");
     }
-    let mut sources: Vec<String> = words.into_iter().map(str::to_owned).collect();
     if args.has("all") {
         sources.extend(of_fstab());
     }

@@ -4,7 +4,7 @@ use crate::{
     applet::{Applet, Args, Opt, usage_error},
     mounts::{self, Mount},
 };
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{anyhow, bail};
 use rustix::{io::Errno, mount::UnmountFlags};
 use std::{
     fs,
@@ -64,11 +64,10 @@ fn umount(args: &Args, what: &Path) -> anyhow::Result<()> {
             done => done,
         };
         done.map_err(|error| match error {
-            Errno::INVAL => anyhow!("not a mount point"),
-            Errno::BUSY => anyhow!("a process uses it"),
-            error => std::io::Error::from(error).into(),
-        })
-        .with_context(|| format!("cannot detach {}", target.display()))?;
+            Errno::INVAL => anyhow!("{}: not mounted.", target.display()),
+            Errno::BUSY => anyhow!("{}: target is busy.", target.display()),
+            error => anyhow!("{}: {}", target.display(), std::io::Error::from(error)),
+        })?;
     }
     Ok(())
 }

@@ -4,7 +4,6 @@
 //! takes to reach a machine that waits.
 
 mod baseline;
-mod figure;
 mod files;
 mod memory;
 mod ours;
@@ -14,9 +13,9 @@ mod trips;
 mod wake;
 
 use anyhow::{Context, Result, bail, ensure};
-use figure::Figure;
+
 use ours::Ours;
-use qemu_tests::{accel, paths};
+use qemu_tests::{accel, figure::Figure, paths};
 use std::{env, fs, process::ExitCode};
 
 /// What can be measured.

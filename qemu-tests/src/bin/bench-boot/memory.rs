@@ -1,8 +1,8 @@
 //! The least memory in which a machine boots from the ISO and runs a script.
 
-use crate::{figure::Figure, ours::Ours};
+use crate::ours::Ours;
 use anyhow::{Result, bail};
-use qemu_tests::{Nic, Vm, wait::wait_until};
+use qemu_tests::{Nic, Vm, figure::Figure, wait::wait_until};
 use std::{path::Path, time::Duration};
 
 /// MB.

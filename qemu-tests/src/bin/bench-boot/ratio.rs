@@ -2,13 +2,15 @@
 
 use crate::{
     baseline::{self, PACKAGES, Settings},
-    figure::{Figure, median},
     files::Files,
     ours::Ours,
     stamps::{self, COMMAND_LINE, SCRIPT},
 };
 use anyhow::{Context, Result, ensure};
-use qemu_tests::{Nic, Vm, VmBuilder};
+use qemu_tests::{
+    Nic, Vm, VmBuilder,
+    figure::{Figure, median},
+};
 use std::{
     fs,
     path::{Path, PathBuf},

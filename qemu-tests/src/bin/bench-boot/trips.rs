@@ -2,12 +2,14 @@
 //! number of round trips that wait for each other.
 
 use crate::{
-    figure::{Figure, median},
     ours::Ours,
     stamps::{self, COMMAND_LINE},
 };
 use anyhow::{Context, Result};
-use qemu_tests::lab::{Lab, SERVER};
+use qemu_tests::{
+    figure::{Figure, median},
+    lab::{Lab, SERVER},
+};
 use std::{fs, path::Path, time::Duration};
 
 /// With DHCP (two round trips), the ARP of the router, TCP, TLS and the request.

@@ -1,13 +1,9 @@
 //! How long an assignment takes to reach a machine that waits: from the start of `xenoboot assign` to the
 //! machine's line that says that it verifies the bundle.
 
-use crate::{
-    figure::{Figure, median},
-    ours::Ours,
-    stamps::COMMAND_LINE,
-};
+use crate::{ours::Ours, stamps::COMMAND_LINE};
 use anyhow::{Context, Result};
-use qemu_tests::{Bundle, Nic, wait};
+use qemu_tests::{Bundle, Nic, figure::Figure, figure::median, wait};
 use std::time::Instant;
 
 /// Seconds.

@@ -226,12 +226,7 @@ impl<'a> Facts<'a> {
                 (bits, _) => format!("{bits:#x}"),
             }),
             "PARTUUID" => match (self.table(), self.part()) {
-                (Some(table), Some(part)) => Cell::text(match part.kind {
-                    partitions::Kind::Gpt(_) => part.uuid.to_string().to_lowercase(),
-                    partitions::Kind::Mbr(_) => {
-                        format!("{}-{:02x}", table.id().trim_start_matches("0x"), part.number)
-                    }
-                }),
+                (Some(table), Some(part)) => Cell::text(table.part_uuid(part)),
                 _ => Cell::Null,
             },
             _ => Cell::Null,

@@ -1,22 +1,22 @@
-//! The line that ends a benchmark.
+//! What benchmarks end with: a line for each figure.
 
 use std::fmt;
 
 /// A measured figure and the limit it must not exceed.
-pub(crate) struct Figure {
+pub struct Figure {
     /// `boot-ratio`.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// What was measured.
-    pub(crate) value: f64,
+    pub value: f64,
     /// `ratio`, `round-trips`, `MB`.
-    pub(crate) unit: &'static str,
+    pub unit: &'static str,
     /// Not over this.
-    pub(crate) limit: f64,
+    pub limit: f64,
 }
 
 impl Figure {
     /// Whether the limit is exceeded.
-    pub(crate) fn over(&self) -> bool {
+    pub fn over(&self) -> bool {
         self.value > self.limit
     }
 }
@@ -31,7 +31,7 @@ impl fmt::Display for Figure {
 }
 
 /// The middle value; the lower of the two middle ones of an even number.
-pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
+pub fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     values.get(values.len().checked_sub(1)? / 2).copied()
 }
