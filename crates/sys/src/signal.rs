@@ -40,6 +40,21 @@ impl Signals {
     }
 }
 
+/// Lets a signal that is blocked do to this process what it does by default or by handler: stop it,
+/// end it. Returns when the process goes on.
+///
+/// # Errors
+/// When the kernel refuses, or the signal has no name.
+pub fn act(signal: Signal) -> io::Result<()> {
+    let signal = NixSignal::try_from(signal.as_raw())?;
+    let mut set = SigSet::empty();
+    set.add(signal);
+    set.thread_unblock()?;
+    let raised = nix::sys::signal::raise(signal);
+    set.thread_block()?;
+    Ok(raised?)
+}
+
 impl AsFd for Signals {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()

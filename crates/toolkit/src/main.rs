@@ -60,6 +60,7 @@ mod smbios;
 mod sntp;
 mod sockdiag;
 mod table;
+mod terminal;
 mod traceroute;
 
 use std::{

@@ -5,12 +5,9 @@ use crate::{
     dates::date,
     names::{self, Names},
     processes::{self, Process, kib},
+    terminal::{Event, Key, Terminal},
 };
 use anyhow::Context as _;
-use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr},
-};
 use std::{cmp::Reverse, collections::HashMap, fs, io::Write as _, time::Duration};
 
 const fn flag(short: char, long: &'static str, help: &'static str) -> Opt {
@@ -49,7 +46,7 @@ pub(crate) static APPLET: Applet = Applet {
 
 /// What lines are sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Key {
+enum SortKey {
     Cpu,
     Memory,
     Time,
@@ -57,7 +54,7 @@ enum Key {
     Space,
 }
 
-impl Key {
+impl SortKey {
     fn parse(name: &str) -> Option<Self> {
         Some(match name.to_ascii_uppercase().as_str() {
             "%CPU" => Self::Cpu,
@@ -71,7 +68,7 @@ impl Key {
 }
 
 struct View {
-    key: Key,
+    key: SortKey,
     upside_down: bool,
     command_lines: bool,
     only_busy: bool,
@@ -103,7 +100,11 @@ fn run(args: &Args) -> anyhow::Result<u8> {
         Some(count) => count,
         None => u64::MAX,
     };
-    let screen = if args.has("batch") { None } else { Some(Screen::take()?) };
+    let mut screen = if args.has("batch") {
+        None
+    } else {
+        Some(Terminal::take(false).context("failed tty get (use -b)")?)
+    };
     // The first shares are those of a short moment.
     let mut before = Before::default();
     look(&view, &mut before)?;
@@ -115,13 +116,13 @@ fn run(args: &Args) -> anyhow::Result<u8> {
         if left == 0 {
             return Ok(0);
         }
-        match &screen {
+        match &mut screen {
             None => {
                 println!();
                 std::thread::sleep(Duration::from_secs_f64(delay));
             }
-            Some(_) => {
-                if !keys(&mut view, delay)? {
+            Some(screen) => {
+                if !keys(&mut view, screen, delay)? {
                     return Ok(0);
                 }
             }
@@ -135,7 +136,7 @@ fn view(args: &Args) -> anyhow::Result<View> {
         Some(name) => (true, name),
         None => (false, order.trim_start_matches('-')),
     };
-    let Some(key) = Key::parse(name) else {
+    let Some(key) = SortKey::parse(name) else {
         return usage_error(format!("unrecognized field name '{name}'"));
     };
     let pids = args.text("pid")?.unwrap_or_default().split(',').filter(|pid| !pid.is_empty());
@@ -159,61 +160,34 @@ fn view(args: &Args) -> anyhow::Result<View> {
     })
 }
 
-/// The terminal without echo and lines, until this is dropped.
-struct Screen(Termios);
-
-impl Screen {
-    fn take() -> anyhow::Result<Self> {
-        let old = tcgetattr(std::io::stdin()).context("failed tty get (use -b)")?;
-        let mut raw = old.clone();
-        raw.local_modes -= rustix::termios::LocalModes::ICANON | rustix::termios::LocalModes::ECHO;
-        tcsetattr(std::io::stdin(), OptionalActions::Now, &raw).context("failed tty set")?;
-        Ok(Self(old))
-    }
-}
-
-impl Drop for Screen {
-    fn drop(&mut self) {
-        let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &self.0);
-    }
-}
-
 /// Waits for the time or for keys; false at `q`.
-fn keys(view: &mut View, delay: f64) -> anyhow::Result<bool> {
-    let stdin = std::io::stdin();
-    let wait = Timespec::try_from(Duration::from_secs_f64(delay))
-        .unwrap_or(Timespec { tv_sec: 3, tv_nsec: 0 });
-    let mut polled = [PollFd::new(&stdin, PollFlags::IN)];
-    match poll(&mut polled, Some(&wait)) {
-        Ok(0) | Err(rustix::io::Errno::INTR) => return Ok(true),
-        done => done.context("poll")?,
+fn keys(view: &mut View, screen: &mut Terminal, delay: f64) -> anyhow::Result<bool> {
+    let typed = match screen.next(Some(Duration::from_secs_f64(delay)), None).context("keyboard")? {
+        Event::Key(key) => key,
+        // When nobody is there any more, nobody can press q.
+        Event::Closed => return Ok(false),
+        Event::Redraw | Event::Ready | Event::Timeout => return Ok(true),
     };
-    let mut typed = [0; 16];
-    // At the end of input nobody can press q any more.
-    let length = rustix::io::read(&stdin, &mut typed)?;
-    for key in typed.iter().take(length) {
-        match key {
-            b'q' | 3 => return Ok(false),
-            b'P' => view.key = Key::Cpu,
-            b'M' => view.key = Key::Memory,
-            b'T' => view.key = Key::Time,
-            b'N' => view.key = Key::Pid,
-            b'R' => view.upside_down = !view.upside_down,
-            b'c' => view.command_lines = !view.command_lines,
-            b'i' => view.only_busy = !view.only_busy,
-            _ => {}
-        }
+    match typed {
+        Key::Char('q') | Key::Ctrl('c') => return Ok(false),
+        Key::Char('P') => view.key = SortKey::Cpu,
+        Key::Char('M') => view.key = SortKey::Memory,
+        Key::Char('T') => view.key = SortKey::Time,
+        Key::Char('N') => view.key = SortKey::Pid,
+        Key::Char('R') => view.upside_down = !view.upside_down,
+        Key::Char('c') => view.command_lines = !view.command_lines,
+        Key::Char('i') => view.only_busy = !view.only_busy,
+        _ => {}
     }
-    Ok(length > 0)
+    Ok(true)
 }
 
-fn show(args: &Args, screen: Option<&Screen>, text: &str) -> anyhow::Result<()> {
-    let size = tcgetwinsize(std::io::stdout()).ok().filter(|size| size.ws_col > 0);
-    let width = match (args.number::<usize>("width").unwrap_or(None), screen, size) {
-        (Some(width), _, _) => width,
-        (None, Some(_), Some(size)) => size.ws_col.into(),
-        (None, Some(_), None) => 80,
-        (None, None, _) => 512,
+fn show(args: &Args, screen: Option<&Terminal>, text: &str) -> anyhow::Result<()> {
+    let size = screen.map(Terminal::size);
+    let width = match (args.number::<usize>("width").unwrap_or(None), size) {
+        (Some(width), _) => width,
+        (None, Some(size)) => size.columns,
+        (None, None) => 512,
     };
     let mut out = std::io::stdout().lock();
     let cut = |line: &str| line.chars().take(width).collect::<String>();
@@ -223,7 +197,7 @@ fn show(args: &Args, screen: Option<&Screen>, text: &str) -> anyhow::Result<()> 
         }
         return Ok(());
     }
-    let height = size.map_or(24, |size| usize::from(size.ws_row)).max(2);
+    let height = size.map_or(24, |size| size.rows).max(2);
     // Home; each line cleared to its end, then all below.
     let lines: Vec<String> = text.lines().take(height - 1).map(cut).collect();
     write!(out, "\x1b[H{}\x1b[K\n\x1b[J", lines.join("\x1b[K\n"))?;
@@ -271,11 +245,11 @@ fn look(view: &View, before: &mut Before) -> anyhow::Result<String> {
             && (!view.only_busy || *share > 0.0)
     });
     match view.key {
-        Key::Cpu => rows.sort_by(|one, other| other.1.total_cmp(&one.1)),
-        Key::Memory => rows.sort_by_key(|(process, _)| Reverse(process.pages)),
-        Key::Time => rows.sort_by_key(|(process, _)| Reverse(process.ticks)),
-        Key::Pid => rows.sort_by_key(|(process, _)| Reverse(process.pid)),
-        Key::Space => rows.sort_by_key(|(process, _)| Reverse(process.space)),
+        SortKey::Cpu => rows.sort_by(|one, other| other.1.total_cmp(&one.1)),
+        SortKey::Memory => rows.sort_by_key(|(process, _)| Reverse(process.pages)),
+        SortKey::Time => rows.sort_by_key(|(process, _)| Reverse(process.ticks)),
+        SortKey::Pid => rows.sort_by_key(|(process, _)| Reverse(process.pid)),
+        SortKey::Space => rows.sort_by_key(|(process, _)| Reverse(process.space)),
     }
     if view.upside_down {
         rows.reverse();
