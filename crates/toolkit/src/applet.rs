@@ -196,6 +196,13 @@ impl Applet {
                 [b'-', long @ ..] if matches!(self.name, "ip" | "nslookup") && long.len() > 1 => {
                     self.parse_long(long, &mut rest, &mut parsed)?;
                 }
+                // Settings may begin with a dash: what begins with no option's letter is one.
+                [b'-', letter, ..]
+                    if self.usage.contains("SETTING")
+                        && self.options.iter().all(|o| o.short != char::from(*letter)) =>
+                {
+                    parsed.operands.push(arg);
+                }
                 [b'-', short @ ..] if !short.is_empty() => {
                     self.parse_short(short, &mut rest, &mut parsed)?;
                 }

@@ -42,6 +42,7 @@ mod names;
 mod netcat;
 mod netlink;
 mod opens;
+mod pager;
 mod partitions;
 mod patch;
 mod pci;
@@ -61,6 +62,7 @@ mod sntp;
 mod sockdiag;
 mod table;
 mod terminal;
+mod text_cells;
 mod traceroute;
 
 use std::{

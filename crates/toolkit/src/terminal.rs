@@ -241,6 +241,6 @@ fn keyboard() -> io::Result<OwnedFd> {
     // A console without a session has no /dev/tty; where messages go, keys come from.
     match session {
         Err(_) if isatty(io::stderr()) => Ok(fcntl_dupfd_cloexec(io::stderr(), 3)?),
-        session => Ok(session?),
+        session => Ok(session.map_err(|_| Errno::NOTTY)?),
     }
 }
