@@ -36,6 +36,7 @@ mod icmp;
 mod ip;
 mod json;
 mod loops;
+mod magic;
 mod matcher;
 mod mounts;
 mod names;

@@ -1,8 +1,11 @@
 //! The pager behind `less` and `more`.
 //!
 //! Reads no more than it shows: a file is sought in, a stream read as far as somebody has looked
-//! (and then kept, to go back). In the order of reading: [`source`], [`view`], and the keys here.
+//! (and then kept, to go back). In the order of reading: [`source`], [`view`],
+//! [`moves`], [`keys`], and what holds them together here.
 
+mod keys;
+mod moves;
 mod source;
 mod view;
 
@@ -12,10 +15,10 @@ use crate::{
     text_cells::{cells, write_cells},
 };
 use anyhow::Context as _;
-use regex::bytes::{Regex, RegexBuilder};
+use regex::bytes::Regex;
 use rustix::termios::isatty;
 use source::Source;
-use std::{ffi::OsString, fs::File, io, os::unix::ffi::OsStrExt as _, time::Duration};
+use std::{ffi::OsString, fs::File, io, os::unix::ffi::OsStrExt as _};
 use view::{Look, Place, View};
 
 /// Which command it is.
@@ -36,11 +39,6 @@ pub(crate) const KEYS: &str = "Keys (N: digits typed before it):\n\
     :n :p               next, previous file             = Ctrl-G    where this is\n\
     -N -S -R -i -s      change that option              h q         help, end\n\
     Where standard output is no terminal, the text is copied as it is.";
-
-/// Between two looks at a file that may grow.
-const FOLLOW: Duration = Duration::from_millis(250);
-/// After so many lines a search asks whether somebody wants it to end.
-const PATIENCE: usize = 4096;
 
 /// Runs `less` or `more`.
 pub(crate) fn run(args: &Args, face: Face) -> anyhow::Result<u8> {
@@ -314,23 +312,6 @@ impl Pager {
         }
     }
 
-    /// Waits for bytes at `offset` once; false when Ctrl-C was faster.
-    fn receive(&mut self, offset: u64) -> anyhow::Result<bool> {
-        let Some(stream) = self.view.source.lacks(offset) else { return Ok(true) };
-        match self.terminal.next(None, Some(stream))? {
-            Event::Ready => self.view.source.receive()?,
-            Event::Key(Key::Ctrl('c') | Key::Char('q')) | Event::Closed => return Ok(false),
-            Event::Key(_) | Event::Redraw | Event::Timeout => {}
-        }
-        Ok(true)
-    }
-
-    /// Whether somebody wants a long search or count to end.
-    fn is_interrupted(&mut self) -> anyhow::Result<bool> {
-        let event = self.terminal.next(Some(Duration::ZERO), None)?;
-        Ok(matches!(event, Event::Key(Key::Ctrl('c')) | Event::Closed))
-    }
-
     /// Draws text and prompt; whether the end of the text is on the screen.
     fn draw(&mut self, digits: &str) -> anyhow::Result<bool> {
         self.fill()?;
@@ -364,338 +345,9 @@ impl Pager {
             Face::Less => ":".into(),
         }
     }
-
-    fn key(&mut self, key: Key, number: Option<u64>, at_end: bool) -> anyhow::Result<Next> {
-        let count =
-            |default: usize| number.and_then(|n| usize::try_from(n).ok()).unwrap_or(default);
-        let rows = self.height();
-        match key {
-            Key::Char('q' | 'Q') => return Ok(Next::End),
-            Key::Ctrl('c') if self.quit_on_interrupt => return Ok(Next::End),
-            Key::Char(' ' | 'f' | 'z') | Key::Ctrl('f' | 'v') | Key::PageDown => {
-                if at_end && self.quit_after_end {
-                    return Ok(if self.at + 1 < self.texts.len() {
-                        Next::Text(1)
-                    } else {
-                        Next::End
-                    });
-                }
-                self.forward(count(rows))?;
-            }
-            Key::Char('b' | 'w') | Key::Ctrl('b') | Key::Alt('v') | Key::PageUp => {
-                self.back(count(rows))?
-            }
-            Key::Char('d') | Key::Ctrl('d') => self.forward(count(rows / 2))?,
-            Key::Char('u') | Key::Ctrl('u') => self.back(count(rows / 2))?,
-            Key::Char('j' | 'e') | Key::Ctrl('n' | 'e') | Key::Down | Key::Enter => {
-                self.forward(count(1))?
-            }
-            Key::Char('k' | 'y') | Key::Ctrl('p' | 'y' | 'k') | Key::Up => self.back(count(1))?,
-            Key::Left => {
-                self.view.look.left = self.view.look.left.saturating_sub(count(self.half_width()))
-            }
-            Key::Right => {
-                self.view.look.chop = true;
-                self.view.look.left += count(self.half_width());
-            }
-            Key::Char('g' | '<') | Key::Home | Key::Alt('<') => {
-                self.go_to_line(number.unwrap_or(1))?
-            }
-            Key::Char('G' | '>') | Key::End | Key::Alt('>') => match number {
-                Some(line) => self.go_to_line(line)?,
-                None => self.go_to_end()?,
-            },
-            Key::Char('p' | '%') => self.go_to_share(number.unwrap_or(0))?,
-            Key::Char('/') => self.ask_pattern(false)?,
-            Key::Char('?') => self.ask_pattern(true)?,
-            Key::Char('n') => self.again(false)?,
-            Key::Char('N') => self.again(true)?,
-            Key::Char('F') => self.follow()?,
-            Key::Char('h' | 'H') => self.help()?,
-            Key::Char('=') | Key::Ctrl('g') => self.message = Some(self.whereabouts()),
-            Key::Char('-') => self.change_option()?,
-            Key::Char('v') => self.message = Some("There is no editor here".into()),
-            Key::Char(':') => return self.colon(),
-            Key::Char('R') => self.view.source.refresh(),
-            _ => {}
-        }
-        Ok(Next::Stay)
-    }
-
-    fn half_width(&self) -> usize {
-        (self.terminal.size().columns / 2).max(1)
-    }
-
-    fn forward(&mut self, count: usize) -> anyhow::Result<()> {
-        let (size, rows) = (self.terminal.size(), self.height());
-        for _ in 0..count.min(1 << 20) {
-            // The next row that comes up may have to be waited for.
-            let end = self.view.below(self.view.top, rows, size)?;
-            while self.view.source.lacks(end.line).is_some() {
-                if !self.receive(end.line)? {
-                    return Ok(());
-                }
-            }
-            if self.view.source.line(end.line)?.is_none() {
-                break;
-            }
-            self.view.top = self.view.below(self.view.top, 1, size)?;
-        }
-        Ok(())
-    }
-
-    fn back(&mut self, count: usize) -> anyhow::Result<()> {
-        self.view.top = self.view.above(self.view.top, count, self.terminal.size())?;
-        Ok(())
-    }
-
-    /// Line `number` at the top; the last one when there are fewer.
-    fn go_to_line(&mut self, number: u64) -> anyhow::Result<()> {
-        let mut place = 0;
-        for passed in 1..number.max(1) {
-            while self.view.source.lacks(place).is_some() {
-                if !self.receive(place)? {
-                    return Ok(());
-                }
-            }
-            match self.view.source.line(place)? {
-                Some(line) => place = line.next,
-                None => return self.go_to_end(),
-            }
-            if passed % (PATIENCE as u64) == 0 && self.is_interrupted()? {
-                break;
-            }
-        }
-        self.show(place)
-    }
-
-    fn go_to_end(&mut self) -> anyhow::Result<()> {
-        while self.view.source.size().is_none() {
-            if !self.receive(u64::MAX)? {
-                return Ok(());
-            }
-        }
-        self.view.source.refresh();
-        self.view.top = self.view.last(self.terminal.size(), self.height())?;
-        Ok(())
-    }
-
-    fn go_to_share(&mut self, percent: u64) -> anyhow::Result<()> {
-        while self.view.source.size().is_none() {
-            if !self.receive(u64::MAX)? {
-                return Ok(());
-            }
-        }
-        let size = self.view.source.size().unwrap_or(0);
-        let offset = size / 100 * percent.min(100) + size % 100 * percent.min(100) / 100;
-        let begin = self.view.source.before(offset)?.unwrap_or(0);
-        self.show(begin)
-    }
-
-    /// A line at the top, or as high as the end of the text lets it be.
-    fn show(&mut self, line: u64) -> anyhow::Result<()> {
-        let (size, rows) = (self.terminal.size(), self.height());
-        self.view.top = Place { line, row: 0 };
-        self.fill()?;
-        let end = self.view.below(self.view.top, rows, size)?;
-        if self.view.source.size().is_some_and(|size| end.line >= size) {
-            let last = self.view.last(size, rows)?;
-            self.view.top = self.view.top.min(last);
-        }
-        Ok(())
-    }
-
-    fn ask_pattern(&mut self, backwards: bool) -> anyhow::Result<()> {
-        let sign = if backwards { "?" } else { "/" };
-        let Some(text) = self.ask(sign)? else { return Ok(()) };
-        if text.is_empty() {
-            return self.again(false);
-        }
-        self.find(&text, backwards)
-    }
-
-    /// A line of input at the bottom; none when it was given up.
-    fn ask(&mut self, sign: &str) -> anyhow::Result<Option<String>> {
-        let mut text = String::new();
-        loop {
-            let mut out = b"\r".to_vec();
-            out.extend(line_of(&format!("{sign}{text}"), self.terminal.size(), false));
-            out.extend(b"\x1b[K");
-            print(&out)?;
-            match self.terminal.next(None, None)? {
-                Event::Key(Key::Enter) => return Ok(Some(text)),
-                Event::Key(Key::Char(c)) if text.len() < 1024 => text.push(c),
-                Event::Key(Key::Backspace) if text.pop().is_none() => return Ok(None),
-                Event::Key(Key::Ctrl('u')) => text.clear(),
-                Event::Key(Key::Escape | Key::Ctrl('c')) | Event::Closed => return Ok(None),
-                Event::Redraw => {
-                    self.draw("")?;
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn find(&mut self, text: &str, backwards: bool) -> anyhow::Result<()> {
-        let ignore = match self.case {
-            Case::Exact => false,
-            Case::Smart => !text.chars().any(char::is_uppercase),
-            Case::Ignored => true,
-        };
-        match RegexBuilder::new(text).case_insensitive(ignore).build() {
-            Err(_) => self.message = Some("Invalid pattern".into()),
-            Ok(pattern) => {
-                self.view.look.pattern = Some(pattern.clone());
-                let first = self.search.is_none() && self.is_new;
-                self.search = Some(Search { pattern, backwards });
-                self.seek(backwards, first)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn again(&mut self, other_way: bool) -> anyhow::Result<()> {
-        match self.search.as_ref().map(|search| search.backwards) {
-            None => self.message = Some("No previous regular expression".into()),
-            Some(backwards) => self.seek(backwards != other_way, false)?,
-        }
-        Ok(())
-    }
-
-    /// Looks for the pattern in the lines after, or before, the one at the top.
-    fn seek(&mut self, backwards: bool, with_first: bool) -> anyhow::Result<()> {
-        let Some(search) = self.search.clone() else { return Ok(()) };
-        let mut place = self.view.top.line;
-        let mut is_first = true;
-        for looked in 1_usize.. {
-            if backwards {
-                let Some(before) = self.view.source.before(place)? else { break };
-                place = before;
-            }
-            while self.view.source.lacks(place).is_some() {
-                if !self.receive(place)? {
-                    return Ok(());
-                }
-            }
-            let Some(line) = self.view.source.line(place)? else { break };
-            let counts = backwards || !is_first || with_first;
-            if counts && search.pattern.is_match(&line.bytes) {
-                return self.show(place);
-            }
-            is_first = false;
-            if !backwards {
-                place = line.next;
-            }
-            if looked % PATIENCE == 0 && self.is_interrupted()? {
-                self.message = Some("Interrupted".into());
-                return Ok(());
-            }
-        }
-        self.message = Some("Pattern not found".into());
-        Ok(())
-    }
-
-    /// Shows what is appended, until Ctrl-C.
-    fn follow(&mut self) -> anyhow::Result<()> {
-        self.message = Some("Waiting for data... (interrupt to abort)".into());
-        loop {
-            self.view.source.refresh();
-            let end = self.view.source.held();
-            self.view.top = self.view.above(
-                Place { line: end, row: 0 },
-                self.height(),
-                self.terminal.size(),
-            )?;
-            self.draw_now()?;
-            let event = match self.view.source.lacks(u64::MAX) {
-                Some(stream) => self.terminal.next(None, Some(stream))?,
-                None => self.terminal.next(Some(FOLLOW), None)?,
-            };
-            match event {
-                Event::Ready => self.view.source.receive()?,
-                Event::Key(Key::Ctrl('c') | Key::Char('q')) | Event::Closed => break,
-                Event::Key(_) | Event::Redraw | Event::Timeout => {}
-            }
-        }
-        self.message = None;
-        Ok(())
-    }
 }
 
 impl Pager {
-    /// Draws while following: nobody is asked anything.
-    fn draw_now(&mut self) -> anyhow::Result<()> {
-        let (size, rows) = (self.terminal.size(), self.height());
-        let screen = self.view.draw(size, rows, "~")?;
-        let mut out = b"\x1b[m\x1b[H".to_vec();
-        out.extend(screen.out);
-        let text = self.message.clone().unwrap_or_default();
-        out.extend(line_of(&text, size, true));
-        out.extend(b"\x1b[K");
-        Ok(print(&out)?)
-    }
-
-    fn whereabouts(&mut self) -> String {
-        let number = self.view.top_number().map_or("?".into(), |number| number.to_string());
-        let size = self.view.source.size().map_or("?".into(), |size| size.to_string());
-        format!("{} line {number} byte {}/{size}", self.name, self.view.top.line)
-    }
-
-    /// `-` and the letter of an option.
-    fn change_option(&mut self) -> anyhow::Result<()> {
-        let mut out = b"\r".to_vec();
-        out.extend(line_of("-", self.terminal.size(), false));
-        out.extend(b"\x1b[K");
-        print(&out)?;
-        let Event::Key(Key::Char(letter)) = self.terminal.next(None, None)? else { return Ok(()) };
-        let look = &mut self.view.look;
-        let (option, text) = match letter {
-            'S' => (&mut look.chop, "Chop long lines"),
-            'N' => (&mut look.numbers, "Line numbers"),
-            'R' | 'r' => (&mut look.colours, "Colours"),
-            's' => (&mut look.squeeze, "Squeeze empty lines"),
-            'i' | 'I' => {
-                let case = if letter == 'i' { Case::Smart } else { Case::Ignored };
-                self.case = if self.case == case { Case::Exact } else { case };
-                self.message = Some(format!("Case is {:?}", self.case).to_lowercase());
-                return Ok(());
-            }
-            _ => {
-                self.message = Some(format!("There is no {letter} option"));
-                return Ok(());
-            }
-        };
-        *option = !*option;
-        self.message = Some(format!("{text}: {}", if *option { "on" } else { "off" }));
-        self.view.look.left = 0;
-        self.view.top.row = 0;
-        Ok(())
-    }
-
-    fn colon(&mut self) -> anyhow::Result<Next> {
-        let mut out = b"\r".to_vec();
-        out.extend(line_of(" :", self.terminal.size(), false));
-        out.extend(b"\x1b[K");
-        print(&out)?;
-        let step = match self.terminal.next(None, None)? {
-            Event::Key(Key::Char('q' | 'Q')) => return Ok(Next::End),
-            Event::Key(Key::Char('n')) => 1,
-            Event::Key(Key::Char('p')) => -1,
-            Event::Key(Key::Char('f')) => {
-                self.message = Some(self.whereabouts());
-                return Ok(Next::Stay);
-            }
-            _ => return Ok(Next::Stay),
-        };
-        let target = self.at.checked_add_signed(step).filter(|at| *at < self.texts.len());
-        if target.is_none() {
-            self.message =
-                Some(if step > 0 { "No next file".into() } else { "No previous file".into() });
-            return Ok(Next::Stay);
-        }
-        Ok(Next::Text(step))
-    }
-
     /// Another text; where one has left it.
     fn go_to_text(&mut self, step: isize) -> anyhow::Result<()> {
         let Some(at) = self.at.checked_add_signed(step) else { return Ok(()) };
@@ -717,15 +369,6 @@ impl Pager {
         }
         self.at = at;
         self.is_new = true;
-        Ok(())
-    }
-
-    fn help(&mut self) -> anyhow::Result<()> {
-        let mut out = b"\x1b[m\x1b[H\x1b[J".to_vec();
-        out.extend(KEYS.replace('\n', "\r\n").bytes());
-        out.extend(b"\r\n\r\n\x1b[7mPress a key to go back\x1b[m\x1b[K");
-        print(&out)?;
-        while matches!(self.terminal.next(None, None)?, Event::Redraw | Event::Timeout) {}
         Ok(())
     }
 }

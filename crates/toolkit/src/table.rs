@@ -130,6 +130,7 @@ pub(crate) static TABLE: &[Row] = &[
     own(&applets::ethtool::APPLET),
     own(&applets::fdisk::APPLET),
     own(&applets::fetch::APPLET),
+    own(&applets::file::APPLET),
     own(&applets::findmnt::APPLET),
     own(&applets::flock::APPLET),
     own(&applets::free::APPLET),

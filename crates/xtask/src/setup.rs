@@ -34,6 +34,7 @@ const NEEDS: &[Need] = &[
     Need { package: "binutils", sign: Sign::Program("strings") },
     Need { package: "bzip2", sign: Sign::Program("bzip2") },
     Need { package: "diffutils", sign: Sign::Program("cmp") },
+    Need { package: "file", sign: Sign::Program("file") },
     Need { package: "gawk", sign: Sign::Program("gawk") },
     Need { package: "patch", sign: Sign::Program("patch") },
     Need { package: "time", sign: Sign::File("/usr/bin/time") },
