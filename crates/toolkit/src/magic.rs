@@ -135,8 +135,8 @@ fn of_data(data: &Data<'_>) -> Kind {
         })
 }
 
-/// So much is read from a pipe, bytes.
-pub(crate) const FROM_PIPE: u64 = HEAD as u64;
+/// So much is read from a pipe, bytes: what is further in cannot be sought there.
+pub(crate) const FROM_PIPE: u64 = 1 << 20;
 
 #[cfg(test)]
 mod tests {
