@@ -10,9 +10,12 @@ use std::{
     os::fd::{AsFd, BorrowedFd},
 };
 
-/// Signals that arrive here and nowhere else.
+/// Signals that arrive here and nowhere else, as long as this lives.
 #[derive(Debug)]
-pub struct Signals(SignalFd);
+pub struct Signals {
+    events: SignalFd,
+    before: SigSet,
+}
 
 impl Signals {
     /// Blocks `signals` in the calling thread and opens a non-blocking descriptor for them. Threads and
@@ -26,8 +29,10 @@ impl Signals {
         for signal in signals {
             set.add(NixSignal::try_from(signal.as_raw())?);
         }
+        let events = SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
+        let before = SigSet::thread_get_mask()?;
         set.thread_set_mask()?;
-        Ok(Self(SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?))
+        Ok(Self { events, before })
     }
 
     /// The next signal that came, if any.
@@ -35,7 +40,7 @@ impl Signals {
     /// # Errors
     /// When the kernel refuses.
     pub fn next(&self) -> io::Result<Option<Signal>> {
-        let info = self.0.read_signal()?;
+        let info = self.events.read_signal()?;
         Ok(info.and_then(|i| Signal::from_named_raw(i.ssi_signo as i32)))
     }
 }
@@ -55,9 +60,16 @@ pub fn act(signal: Signal) -> io::Result<()> {
     Ok(raised?)
 }
 
+impl Drop for Signals {
+    fn drop(&mut self) {
+        // It can only fail for what is no mask.
+        let _ = self.before.thread_set_mask();
+    }
+}
+
 impl AsFd for Signals {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.events.as_fd()
     }
 }
 

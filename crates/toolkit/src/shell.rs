@@ -1,31 +1,29 @@
 //! The shell: brush, with the command line of bash.
+//!
+//! It has one thread: nothing in it is waited for but by the kernel, subshells are forked
+//! processes, and the futures that brush is written with never wait for each other.
 
 mod builtins;
-mod children;
+mod completion;
+mod line;
 mod options;
-mod rewrite;
+mod session;
 
 use brush_core::{
-    ExecutionResult, ProfileLoadBehavior, RcLoadBehavior, ShellExtensions, extensions,
-    openfiles::OpenFile, parser::ast,
+    Error, ProfileLoadBehavior, RcLoadBehavior, ShellExtensions, extensions, openfiles::OpenFile,
+    sys::signal,
 };
-use brush_interactive::{BasicInputBackend, InteractiveOptions, InteractiveShell, ShellError};
 use options::{Input, Options};
 use std::{
     collections::HashMap,
     ffi::OsString,
-    fs::{self, File},
+    fs::File,
     io::Write as _,
     os::fd::AsFd as _,
     path::Path,
-    sync::Arc,
+    pin::pin,
+    task::{Context, Poll, Waker},
 };
-use tokio::sync::Mutex;
-
-/// brush runs subshells, pipelines and substitutions of its own commands as tasks, and a task that
-/// reads or writes a pipe holds its thread. There must be more threads than stages that wait for
-/// each other, on a machine with one processor too.
-const THREADS: usize = 8;
 
 /// Error messages as scripts' users know them: `sh: line 3: no-such-command: not found`.
 #[derive(Clone, Default)]
@@ -57,48 +55,30 @@ pub(crate) fn main(args: Vec<OsString>) -> i32 {
     if let Some(text) = options.print {
         return i32::from(std::io::stdout().write_all(text.as_bytes()).is_err());
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(THREADS)
-        .thread_stack_size(4 << 20)
-        .enable_all()
-        .build();
-    let status = match runtime {
-        Ok(runtime) => {
-            let status = runtime.block_on(run(options));
-            // What the script left in the background is not waited for.
-            runtime.shutdown_background();
-            status
-        }
-        Err(error) => Err(ShellError::IoError(error)),
-    };
-    status.map(i32::from).unwrap_or_else(|error| {
+    let status = run_ready(run(options)).unwrap_or_else(|error| {
         let _ = writeln!(std::io::stderr(), "{}: {error:#}", options::NAME);
         1
-    })
+    });
+    signal::die_of_fatal();
+    i32::from(status)
 }
 
-async fn run(options: Options) -> Result<u8, ShellError> {
+/// The value of a future that does all its waiting in system calls.
+fn run_ready<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return value;
+        }
+    }
+}
+
+async fn run(options: Options) -> Result<u8, Error> {
     let mut shell = build(&options).await?;
     let result = match &options.input {
-        Input::Command(command) => match builtins::rewritten(&shell, command) {
-            None => shell.run_dash_c_command(command.clone()).await,
-            Some(program) => {
-                shell.start_command_string_mode();
-                run_program(&mut shell, program).await
-            }
-        },
-        Input::Script(path, args) => {
-            let text = fs::read_to_string(path).unwrap_or_default();
-            match builtins::rewritten(&shell, &text) {
-                None => shell.run_script(Path::new(path), args.iter()).await,
-                Some(program) => {
-                    shell.current_shell_args_mut().clone_from(args);
-                    builtins::set_source(&mut shell, path)?;
-                    run_program(&mut shell, program).await
-                }
-            }
-        }
-        Input::Stdin => return interact(shell).await,
+        Input::Command(command) => shell.run_dash_c_command(command.clone()).await,
+        Input::Script(path, args) => shell.run_script(Path::new(path), args.iter()).await,
+        Input::Stdin => return session::run(&mut shell, options.interactive).await,
     };
     match result {
         Ok(_) => Ok(shell.last_exit_status()),
@@ -107,26 +87,6 @@ async fn run(options: Options) -> Result<u8, ShellError> {
             Ok(1)
         }
     }
-}
-
-async fn run_program(
-    shell: &mut Shell,
-    program: ast::Program,
-) -> Result<ExecutionResult, brush_core::Error> {
-    let params = shell.default_exec_params();
-    let result = shell.run_program(program, &params).await?;
-    shell.on_exit().await?;
-    Ok(result)
-}
-
-async fn interact(shell: Shell) -> Result<u8, ShellError> {
-    let shell = Arc::new(Mutex::new(shell));
-    let mut input = BasicInputBackend;
-    InteractiveShell::new(&shell, &mut input, &InteractiveOptions::default())?
-        .run_interactively()
-        .await?;
-    let status = shell.lock().await.last_exit_status();
-    Ok(status)
 }
 
 /// Standard input, output and error as ordinary files. brush would let a command inherit them
@@ -142,7 +102,7 @@ fn standard_files() -> HashMap<brush_core::ShellFd, OpenFile> {
     open.map(|(number, file)| (number, OpenFile::File(File::from(file)))).collect()
 }
 
-async fn build(options: &Options) -> Result<Shell, ShellError> {
+async fn build(options: &Options) -> Result<Shell, Error> {
     let from_stdin = options.input == Input::Stdin;
     let profile = if options.login && options.startup_files {
         ProfileLoadBehavior::LoadDefault

@@ -19,6 +19,7 @@ const NAMES: &[(&str, Signal)] = &[
     ("PIPE", Signal::PIPE),
     ("ALRM", Signal::ALARM),
     ("TERM", Signal::TERM),
+    ("STKFLT", Signal::STKFLT),
     ("CHLD", Signal::CHILD),
     ("CONT", Signal::CONT),
     ("STOP", Signal::STOP),
@@ -26,8 +27,14 @@ const NAMES: &[(&str, Signal)] = &[
     ("TTIN", Signal::TTIN),
     ("TTOU", Signal::TTOU),
     ("URG", Signal::URG),
+    ("XCPU", Signal::XCPU),
+    ("XFSZ", Signal::XFSZ),
+    ("VTALRM", Signal::VTALARM),
+    ("PROF", Signal::PROF),
     ("WINCH", Signal::WINCH),
+    ("IO", Signal::IO),
     ("PWR", Signal::POWER),
+    ("SYS", Signal::SYS),
 ];
 
 /// The signal that a person means by `KILL`, `sigkill` or `9`.
@@ -39,6 +46,12 @@ pub(crate) fn parse(text: &str) -> Option<Signal> {
         .iter()
         .find(|(known, signal)| *known == name || Some(signal.as_raw()) == number)
         .map(|(_, signal)| *signal)
+}
+
+/// The name of a number.
+pub(crate) fn name(number: i32) -> Option<String> {
+    let named = NAMES.iter().find(|(_, signal)| signal.as_raw() == number);
+    named.map(|(name, _)| (*name).to_owned())
 }
 
 /// All names.

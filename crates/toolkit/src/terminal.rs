@@ -13,7 +13,7 @@ use rustix::{
     fs::{Mode, OFlags},
     io::{Errno, fcntl_dupfd_cloexec},
     process::Signal,
-    termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr},
+    termios::{InputModes, OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr},
 };
 use std::{
     io::{self, Write as _},
@@ -60,6 +60,9 @@ pub(crate) struct Terminal {
     decoder: Decoder,
     /// Whether the program has a screen of its own.
     own_screen: bool,
+    /// Whether a line is edited: nothing is read ahead, for it may be for another program, and
+    /// Ctrl-Z is a key like any other.
+    for_line: bool,
 }
 
 impl Terminal {
@@ -68,12 +71,28 @@ impl Terminal {
     /// # Errors
     /// When there is no terminal.
     pub(crate) fn take(own_screen: bool) -> io::Result<Self> {
+        Self::take_for(own_screen, false)
+    }
+
+    /// Takes the terminal to edit a line.
+    ///
+    /// # Errors
+    /// When there is no terminal.
+    pub(crate) fn take_for_line() -> io::Result<Self> {
+        Self::take_for(false, true)
+    }
+
+    fn take_for(own_screen: bool, for_line: bool) -> io::Result<Self> {
         let keyboard = keyboard()?;
         let before = tcgetattr(&keyboard)?;
         let mut raw = before.clone();
         raw.make_raw();
         // `\n` stays a new line: what is printed in between looks as it should.
         raw.output_modes = before.output_modes;
+        if for_line {
+            // What is typed ahead is for a program that reads lines.
+            raw.input_modes |= before.input_modes & InputModes::ICRNL;
+        }
         let signals = Signals::block(&[
             Signal::INT,
             Signal::QUIT,
@@ -82,8 +101,8 @@ impl Terminal {
             Signal::TSTP,
             Signal::WINCH,
         ])?;
-        let terminal =
-            Self { keyboard, before, raw, signals, decoder: Decoder::default(), own_screen };
+        let decoder = Decoder::default();
+        let terminal = Self { keyboard, before, raw, signals, decoder, own_screen, for_line };
         terminal.enter()?;
         Ok(terminal)
     }
@@ -105,7 +124,7 @@ impl Terminal {
         loop {
             if let Some(key) = self.decoder.next() {
                 match key {
-                    Key::Ctrl('z') => self.stop()?,
+                    Key::Ctrl('z') if !self.for_line => self.stop()?,
                     key => return Ok(Event::Key(key)),
                 }
                 return Ok(Event::Redraw);
@@ -155,7 +174,9 @@ impl Terminal {
     /// Takes what was typed; false when the line is cut.
     fn read(&mut self) -> io::Result<bool> {
         let mut typed = [0; 256];
-        match rustix::io::read(&self.keyboard, &mut typed) {
+        let length = if self.for_line { 1 } else { typed.len() };
+        let room = typed.get_mut(..length).unwrap_or_default();
+        match rustix::io::read(&self.keyboard, room) {
             Ok(0) | Err(Errno::IO) => Ok(false),
             Ok(length) => {
                 self.decoder.add(typed.get(..length).unwrap_or_default());
@@ -171,6 +192,7 @@ impl Terminal {
             None => Ok(None),
             Some(Signal::WINCH) => Ok(Some(Event::Redraw)),
             Some(Signal::INT) => Ok(Some(Event::Key(Key::Ctrl('c')))),
+            Some(Signal::TSTP) if self.for_line => Ok(None),
             Some(Signal::TSTP) => self.stop().map(|()| Some(Event::Redraw)),
             Some(signal) => {
                 self.leave();

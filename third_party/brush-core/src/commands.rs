@@ -21,7 +21,7 @@ use crate::{
     openfiles::{self, OpenFile, OpenFiles},
     pathsearch, processes,
     results::ExecutionSpawnResult,
-    sys, trace_categories, traps, variables,
+    subshell, sys, trace_categories, traps, variables,
 };
 
 /// Encapsulates the result of waiting for a command to complete.
@@ -123,37 +123,25 @@ impl CommandArg {
     }
 }
 
-/// Encapsulates a possibly-owned reference to a `Shell` for command execution.
+/// The shell that a command runs in.
 pub enum ShellForCommand<'a, SE: extensions::ShellExtensions> {
-    /// The command is run in the same shell as its parent; the provided
-    /// mutable reference allows modifying the parent shell.
+    /// The shell of this process.
     ParentShell(&'a mut Shell<SE>),
-    /// The command is run in its own owned shell (which is also provided).
-    OwnedShell {
-        /// The owned shell.
-        target: Box<Shell<SE>>,
-        /// The parent shell.
-        parent: &'a mut Shell<SE>,
-    },
 }
 
 impl<SE: extensions::ShellExtensions> std::ops::Deref for ShellForCommand<'_, SE> {
     type Target = Shell<SE>;
 
     fn deref(&self) -> &Self::Target {
-        match self {
-            ShellForCommand::ParentShell(shell) => shell,
-            ShellForCommand::OwnedShell { target, .. } => target,
-        }
+        let ShellForCommand::ParentShell(shell) = self;
+        shell
     }
 }
 
 impl<SE: extensions::ShellExtensions> std::ops::DerefMut for ShellForCommand<'_, SE> {
     fn deref_mut(&mut self) -> &mut Self::Target {
-        match self {
-            ShellForCommand::ParentShell(shell) => shell,
-            ShellForCommand::OwnedShell { target, .. } => target,
-        }
+        let ShellForCommand::ParentShell(shell) = self;
+        shell
     }
 }
 
@@ -425,56 +413,10 @@ impl<'a, SE: extensions::ShellExtensions> SimpleCommand<'a, SE> {
     }
 
     async fn execute_via_builtin(
-        self,
+        mut self,
         builtin: builtins::Registration<SE>,
     ) -> Result<ExecutionSpawnResult, error::Error> {
-        match self.shell {
-            ShellForCommand::OwnedShell { target, .. } => {
-                Ok(Self::execute_via_builtin_in_owned_shell(
-                    *target,
-                    self.params,
-                    builtin,
-                    self.command_name,
-                    self.args,
-                ))
-            }
-            ShellForCommand::ParentShell(..) => {
-                self.execute_via_builtin_in_parent_shell(builtin).await
-            }
-        }
-    }
-
-    fn execute_via_builtin_in_owned_shell(
-        mut shell: Shell<SE>,
-        params: ExecutionParameters,
-        builtin: builtins::Registration<SE>,
-        command_name: String,
-        args: Vec<CommandArg>,
-    ) -> ExecutionSpawnResult {
-        let last_arg = Self::take_last_arg(&args);
-        let join_handle = tokio::task::spawn_blocking(move || {
-            let cmd_context = ExecutionContext {
-                shell: &mut shell,
-                command_name,
-                params,
-            };
-
-            let rt = tokio::runtime::Handle::current();
-            let result = rt.block_on(execute_builtin_command(&builtin, cmd_context, args));
-
-            // Update $_ after command execution.
-            shell.update_last_arg_variable(last_arg);
-
-            result
-        });
-
-        ExecutionSpawnResult::StartedTask(join_handle)
-    }
-
-    async fn execute_via_builtin_in_parent_shell(
-        self,
-        builtin: builtins::Registration<SE>,
-    ) -> Result<ExecutionSpawnResult, error::Error> {
+        self.params.last_command = false;
         let mut shell = self.shell;
         let last_arg = Self::take_last_arg(&self.args);
 
@@ -499,9 +441,10 @@ impl<'a, SE: extensions::ShellExtensions> SimpleCommand<'a, SE> {
     }
 
     async fn execute_via_function(
-        self,
+        mut self,
         func_registration: functions::Registration,
     ) -> Result<ExecutionSpawnResult, error::Error> {
+        self.params.last_command = false;
         let mut shell = self.shell;
         let last_arg = Self::take_last_arg(&self.args);
 
@@ -630,24 +573,22 @@ pub(crate) fn execute_external_command(
             .join(" ")
     );
 
-    match sys::process::spawn(cmd) {
-        Ok(child) => {
-            // Retrieve the pid.
-            #[expect(clippy::cast_possible_wrap)]
-            let pid = child.id().map(|id| id as i32);
-            let mut actual_pgid = process_group_id;
-            if let Some(pid) = &pid {
-                if new_pg {
-                    actual_pgid = Some(*pid);
-                }
-            } else {
-                tracing::warn!("could not retrieve pid for child process");
-            }
+    // Nothing follows in this process: the program takes its place, unless a trap is to run
+    // after it.
+    let traps = context.shell.traps();
+    let replace = context.params.last_command
+        && !traps.handles(traps::TrapSignal::Exit)
+        && !traps.handles(traps::TrapSignal::Err);
+    let started = if replace {
+        Err(cmd.exec())
+    } else {
+        sys::process::spawn(cmd)
+    };
 
-            Ok(ExecutionSpawnResult::StartedProcess(
-                processes::ChildProcess::new(child, pid, actual_pgid),
-            ))
-        }
+    match started {
+        Ok(pid) => Ok(ExecutionSpawnResult::StartedProcess(
+            processes::ChildProcess::new(pid, if new_pg { Some(pid) } else { process_group_id }),
+        )),
         Err(spawn_err) => {
             if context.shell.options().interactive {
                 sys::terminal::move_self_to_foreground()?;
@@ -755,45 +696,51 @@ pub(crate) async fn invoke_command_in_subshell_and_get_output(
     params: &ExecutionParameters,
     s: String,
 ) -> Result<String, error::Error> {
-    // Instantiate a subshell to run the command in.
-    let mut subshell = shell.clone();
-
-    // Command substitutions don't inherit errexit by default. Only inherit it when
-    // command_subst_inherits_errexit is enabled, otherwise disable errexit in the subshell.
-    if !shell.options().command_subst_inherits_errexit {
-        subshell.options_mut().exit_on_nonzero_command_exit = false;
-    }
-
     // Get our own set of parameters we can customize and use.
     let mut params = params.clone();
     params.process_group_policy = ProcessGroupPolicy::SameProcessGroup;
 
     // Set up pipe so we can read the output.
-    let (reader, writer) = std::io::pipe()?;
+    let (mut reader, writer) = std::io::pipe()?;
     params.set_fd(OpenFiles::STDOUT_FD, writer.into());
 
-    let mut async_reader = sys::async_pipe::AsyncPipeReader::new(reader)?;
+    let ground = subshell::Ground::Fore(None);
+    let Some(mut child) = subshell::fork(shell, &mut params, ground)? else {
+        drop(reader);
+        // Command substitutions don't inherit errexit by default. Only inherit it when
+        // command_subst_inherits_errexit is enabled, otherwise disable errexit in the subshell.
+        if !shell.options().command_subst_inherits_errexit {
+            shell.options_mut().exit_on_nonzero_command_exit = false;
+        }
+        let result = run_substitution_command(shell, &mut params, s).await;
+        subshell::end(shell, &params, result).await?;
+        return Ok(String::new());
+    };
+    drop(params);
 
-    let cmd_join_handle = tokio::spawn(run_substitution_command(subshell, params, s));
-
-    let output_str = async_reader.read_to_string().await?;
+    let mut output = Vec::new();
+    let read = std::io::Read::read_to_end(&mut reader, &mut output);
+    drop(reader);
 
     // Now observe the command's completion.
-    let run_result = cmd_join_handle.await?;
-    let cmd_result = run_result?;
+    let status = match child.wait()? {
+        processes::ProcessWaitResult::Completed(result) => result.exit_code,
+        processes::ProcessWaitResult::Stopped => ExecutionResult::stopped().exit_code,
+    };
+    read?;
 
     // Store the status.
-    shell.set_last_exit_status(cmd_result.exit_code.into());
+    shell.set_last_exit_status(status.into());
 
-    // Note: $_ is naturally isolated from the parent because we cloned the
-    // shell to run the substitution.
-
-    Ok(output_str)
+    // A variable holds no NUL.
+    output.retain(|byte| *byte != 0);
+    Ok(String::from_utf8(output)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 
 async fn run_substitution_command(
-    mut shell: Shell<impl extensions::ShellExtensions>,
-    mut params: ExecutionParameters,
+    shell: &mut Shell<impl extensions::ShellExtensions>,
+    params: &mut ExecutionParameters,
     command: String,
 ) -> Result<ExecutionResult, error::Error> {
     // Parse the string into a whole shell program.
@@ -804,8 +751,8 @@ async fn run_substitution_command(
     // If we failed to parse, then we'll fall below and handle it there.
     if let Ok(program) = &parse_result {
         if let Some(redir) = try_unwrap_bare_input_redir_program(program) {
-            interp::setup_redirect(&mut shell, &mut params, redir).await?;
-            std::io::copy(&mut params.stdin(&shell), &mut params.stdout(&shell))?;
+            interp::setup_redirect(shell, params, redir).await?;
+            std::io::copy(&mut params.stdin(shell), &mut params.stdout(shell))?;
             return Ok(ExecutionResult::new(0));
         }
     }
@@ -814,10 +761,9 @@ async fn run_substitution_command(
     let source_info = crate::SourceInfo::from("main");
 
     // Handle the parse result using default shell behavior.
-    let result = shell
-        .run_parsed_result(parse_result, &source_info, &params)
-        .await?;
-    Ok(shell.end_subshell(result, &params).await?.into())
+    shell
+        .run_parsed_result(parse_result, &source_info, params)
+        .await
 }
 
 // Detects a subshell command that consists solely of a single input redirection

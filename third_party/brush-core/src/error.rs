@@ -208,10 +208,6 @@ pub enum ErrorKind {
     #[error(transparent)]
     BindingParseError(#[from] crate::parser::BindingParseError),
 
-    /// A threading error occurred.
-    #[error("threading error")]
-    ThreadingError(#[from] tokio::task::JoinError),
-
     /// An invalid signal was referenced.
     #[error("{0}: invalid signal specification")]
     InvalidSignal(String),

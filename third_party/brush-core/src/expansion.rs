@@ -1822,15 +1822,11 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
                 Expansion::from(self.shell.options().option_flags())
             }
             brush_parser::word::SpecialParameter::ProcessId => {
-                Expansion::from(std::process::id().to_string())
+                Expansion::from(crate::sys::process::shell_pid().to_string())
             }
             brush_parser::word::SpecialParameter::LastBackgroundProcessId => {
-                if let Some(job) = self.shell.jobs().current_job()
-                    && let Some(pid) = job.representative_pid()
-                {
-                    return Expansion::from(pid.to_string());
-                }
-                Expansion::from(String::new())
+                let last = self.shell.jobs().last_background();
+                Expansion::from(last.map_or_else(String::new, |pid| pid.to_string()))
             }
             brush_parser::word::SpecialParameter::ShellName => Expansion::from(
                 self.shell

@@ -16,13 +16,13 @@ use crate::variables::{
     ArrayLiteral, ShellValue, ShellValueLiteral, ShellValueUnsetType, ShellVariable,
 };
 use crate::{
-    ShellFd, error, expansion, extendedtests, extensions, ioutils, jobs, openfiles, sys, timing,
+    ShellFd, error, expansion, extendedtests, extensions, ioutils, jobs, openfiles, subshell, sys, timing,
 };
 
 /// Encapsulates the context of execution in a command pipeline.
 struct PipelineExecutionContext<'a, SE: extensions::ShellExtensions> {
     /// The shell in which the command should be executed.
-    shell: commands::ShellForCommand<'a, SE>,
+    shell: &'a mut Shell<SE>,
     /// Process group ID for spawned processes.
     process_group_id: Option<i32>,
 }
@@ -37,6 +37,8 @@ pub struct ExecutionParameters {
     /// Whether `errexit` (exit on error) behavior should be
     /// suppressed in this execution context. Defaults to `false`.
     pub suppress_errexit: bool,
+    /// Whether nothing follows in this process: a program may then take its place.
+    pub(crate) last_command: bool,
 }
 
 impl ExecutionParameters {
@@ -137,6 +139,25 @@ impl ExecutionParameters {
         }
     }
 
+    /// These parameters for what is followed by more in the same process, or is not.
+    pub(crate) fn followed(&self, followed: bool) -> std::borrow::Cow<'_, Self> {
+        if followed && self.last_command {
+            let mut params = self.clone();
+            params.last_command = false;
+            std::borrow::Cow::Owned(params)
+        } else {
+            std::borrow::Cow::Borrowed(self)
+        }
+    }
+
+    /// Whether a file descriptor is another one here than the shell's own.
+    pub(crate) fn redirects(&self, fd: ShellFd) -> bool {
+        !matches!(
+            self.open_files.fd_entry(fd),
+            openfiles::OpenFileEntry::NotSpecified
+        )
+    }
+
     /// Sets the given file descriptor to the provided open file.
     ///
     /// # Arguments
@@ -209,7 +230,10 @@ impl Execute for ast::Program {
     ) -> Result<ExecutionResult, error::Error> {
         let mut result = ExecutionResult::success();
 
-        for command in &self.complete_commands {
+        for (index, command) in self.complete_commands.iter().enumerate() {
+            let is_last = index + 1 == self.complete_commands.len();
+            let params = &params.followed(!is_last);
+
             // Execute the command and handle any errors without immediately propagating them.
             // This allows interactive shells to continue executing subsequent commands even after
             // errors.
@@ -244,20 +268,18 @@ impl Execute for ast::CompoundList {
     ) -> Result<ExecutionResult, error::Error> {
         let mut result = ExecutionResult::success();
 
-        for ast::CompoundListItem(ao_list, sep) in &self.0 {
+        for (index, ast::CompoundListItem(ao_list, sep)) in self.0.iter().enumerate() {
             let run_async = matches!(sep, ast::SeparatorOperator::Async);
 
             if run_async {
-                let job = spawn_async_ao_list_in_task(ao_list, shell, params);
-                let job_formatted = job.to_pid_style_string();
-
-                if shell.options().interactive && !shell.is_subshell() {
-                    writeln!(params.stderr(shell), "{job_formatted}")?;
-                }
-
+                run_in_background(ao_list, shell, params).await?;
                 result = ExecutionResult::success();
+                shell.set_last_exit_status(0);
             } else {
-                result = ao_list.execute(shell, params).await?;
+                let is_last = index + 1 == self.0.len();
+                result = ao_list
+                    .execute(shell, &params.followed(!is_last))
+                    .await?;
 
                 // Update status
                 shell.set_last_exit_status(result.exit_code.into());
@@ -272,35 +294,48 @@ impl Execute for ast::CompoundList {
     }
 }
 
-fn spawn_async_ao_list_in_task<'a, SE: extensions::ShellExtensions>(
-    ao_list: &ast::AndOrList,
-    shell: &'a mut Shell<SE>,
-    params: &ExecutionParameters,
-) -> &'a jobs::Job {
-    // Clone the inputs.
-    let mut cloned_shell = shell.clone();
-    let mut cloned_params = params.clone();
-    let cloned_ao_list = ao_list.clone();
-
-    // Mark the child shell as not interactive; we don't want it messing with the terminal too much.
-    cloned_shell.options_mut().interactive = false;
-
-    // Redirect stdin to null, per spec.
-    if let Ok(null) = openfiles::null() {
-        cloned_params.set_fd(openfiles::OpenFiles::STDIN_FD, null);
+/// A list as `jobs` shows it.
+fn describe_list(list: &ast::AndOrList) -> String {
+    let mut text = describe_pipeline(&list.first);
+    for next in &list.additional {
+        let (operator, pipeline) = match next {
+            ast::AndOr::And(pipeline) => ("&&", pipeline),
+            ast::AndOr::Or(pipeline) => ("||", pipeline),
+        };
+        text.push_str(&format!(" {operator} {}", describe_pipeline(pipeline)));
     }
+    text
+}
 
-    let join_handle = tokio::spawn(async move {
-        cloned_ao_list
-            .execute(&mut cloned_shell, &cloned_params)
-            .await
-    });
+/// A pipeline as `jobs` shows it.
+fn describe_pipeline(pipeline: &ast::Pipeline) -> String {
+    let bang = if pipeline.bang { "! " } else { "" };
+    format!("{bang}{}", pipeline.seq.iter().join(" | "))
+}
 
-    shell.jobs_mut().add_as_current(jobs::Job::new(
-        [jobs::JobTask::Internal(join_handle)],
-        ao_list.to_string(),
+/// Runs a list in a subshell that nobody waits for.
+async fn run_in_background<SE: extensions::ShellExtensions>(
+    ao_list: &ast::AndOrList,
+    shell: &mut Shell<SE>,
+    params: &ExecutionParameters,
+) -> Result<(), error::Error> {
+    let mut child_params = params.clone();
+    child_params.process_group_policy = shell.default_exec_params().process_group_policy;
+    let Some(child) = subshell::fork(shell, &mut child_params, subshell::Ground::Back)? else {
+        let result = ao_list.execute(shell, &child_params).await;
+        subshell::end(shell, &child_params, result).await?;
+        return Ok(());
+    };
+    let job = shell.jobs_mut().add(jobs::Job::new(
+        [child],
+        describe_list(ao_list),
         jobs::JobState::Running,
-    ))
+    ));
+    let job_formatted = job.to_pid_style_string();
+    if shell.options().interactive && !shell.is_subshell() {
+        writeln!(params.stderr(shell), "{job_formatted}")?;
+    }
+    Ok(())
 }
 
 #[async_trait::async_trait]
@@ -313,7 +348,7 @@ impl Execute for ast::AndOrList {
         let has_operators = !self.additional.is_empty();
 
         // For the first command, suppress errexit if there are more commands after it
-        let mut first_params = params.clone();
+        let mut first_params = params.followed(has_operators).into_owned();
         if has_operators {
             first_params.suppress_errexit = true;
         }
@@ -350,6 +385,7 @@ impl Execute for ast::AndOrList {
             let is_last = index == self.additional.len() - 1;
             if !is_last {
                 params.suppress_errexit = true;
+                params.last_command = false;
             }
 
             result = pipeline.execute(shell, &params).await?;
@@ -378,6 +414,9 @@ impl Execute for ast::Pipeline {
         // If this pipeline is negated, suppress errexit for commands within it
         if self.bang {
             params.suppress_errexit = true;
+        }
+        if self.bang || self.timed.is_some() || self.seq.len() > 1 {
+            params.last_command = false;
         }
 
         // Spawn all the processes required for the pipeline, connecting outputs/inputs with pipes
@@ -453,23 +492,10 @@ async fn spawn_pipeline_processes(
     params: &ExecutionParameters,
 ) -> Result<VecDeque<ExecutionSpawnResult>, error::Error> {
     let pipeline_len = pipeline.seq.len();
-    let mut pipe_readers = vec![];
-    let mut pipe_writers = vec![];
     let mut spawn_results = VecDeque::new();
-    let mut process_group_id: Option<i32> = None;
-
-    // Create pipes to use between commands, but only bother doing so if there's more than one
-    // command.
-    if pipeline_len > 1 {
-        for _ in 0..(pipeline_len - 1) {
-            let (reader, writer) = std::io::pipe()?;
-            pipe_readers.push(Some(reader.into()));
-            pipe_writers.push(Some(writer.into()));
-        }
-        // Push `None` to the readers; it will be popped off by the *first* command, which will
-        // mean that command gets its stdin from the execution parameters' current stdin.
-        pipe_readers.push(None);
-    }
+    let mut group: Option<i32> = None;
+    // What the next command reads from.
+    let mut next_reader: Option<OpenFile> = None;
 
     for (current_pipeline_index, command) in pipeline.seq.iter().enumerate() {
         //
@@ -477,11 +503,12 @@ async fn spawn_pipeline_processes(
         //     * There's only one command in the pipeline.
         //     * This is the *last* command in the pipeline, the lastpipe option is enabled, and job
         //       monitoring is disabled.
-        // Otherwise, we spawn a separate subshell for each command in the pipeline.
+        // Otherwise, each command of the pipeline has a subshell of its own.
         //
 
+        let is_last = current_pipeline_index == pipeline_len - 1;
         let run_in_current_shell = pipeline_len == 1
-            || (current_pipeline_index == pipeline_len - 1
+            || (is_last
                 && shell.options().run_last_pipeline_cmd_in_current_shell
                 && !shell.options().enable_job_control);
 
@@ -489,48 +516,59 @@ async fn spawn_pipeline_processes(
         let mut cmd_params = params.clone();
 
         // Install pipes.
-        if let Some(Some(reader)) = pipe_readers.pop() {
+        if let Some(reader) = next_reader.take() {
             cmd_params.open_files.set_fd(OpenFiles::STDIN_FD, reader);
         }
-        if let Some(Some(writer)) = pipe_writers.pop() {
-            cmd_params.open_files.set_fd(OpenFiles::STDOUT_FD, writer);
+        if !is_last {
+            let (reader, writer) = std::io::pipe()?;
+            next_reader = Some(reader.into());
+            cmd_params
+                .open_files
+                .set_fd(OpenFiles::STDOUT_FD, writer.into());
         }
 
-        let pipeline_context = if !run_in_current_shell {
-            // Make sure that all commands in the pipeline are in the same process group.
-            if current_pipeline_index > 0 {
-                cmd_params.process_group_policy = ProcessGroupPolicy::SameProcessGroup;
-            }
+        if run_in_current_shell {
+            let pipeline_context = PipelineExecutionContext {
+                shell,
+                process_group_id: group,
+            };
+            spawn_results.push_back(
+                command
+                    .execute_in_pipeline(pipeline_context, cmd_params)
+                    .await?,
+            );
+            continue;
+        }
 
-            PipelineExecutionContext {
-                shell: commands::ShellForCommand::OwnedShell {
-                    target: Box::new(shell.clone()),
-                    parent: shell,
-                },
-                process_group_id,
-            }
+        let ground = subshell::Ground::Fore(group);
+        if let Some(child) = subshell::fork(shell, &mut cmd_params, ground)? {
+            group = group.or_else(|| child.pgid());
+            spawn_results.push_back(ExecutionSpawnResult::StartedProcess(child));
         } else {
-            PipelineExecutionContext {
-                shell: commands::ShellForCommand::ParentShell(shell),
-                process_group_id,
-            }
-        };
-
-        let spawn_result = command
-            .execute_in_pipeline(pipeline_context, cmd_params)
-            .await?;
-
-        // Update the process group ID if something was spawned.
-        if let ExecutionSpawnResult::StartedProcess(child) = &spawn_result {
-            if process_group_id.is_none() {
-                process_group_id = child.pgid();
-            }
+            drop(next_reader.take());
+            let result = execute_and_wait(command, shell, cmd_params.clone()).await;
+            subshell::end(shell, &cmd_params, result).await?;
         }
-
-        spawn_results.push_back(spawn_result);
     }
 
     Ok(spawn_results)
+}
+
+/// Runs a command in this process, or in one that is waited for.
+async fn execute_and_wait<SE: extensions::ShellExtensions>(
+    command: &ast::Command,
+    shell: &mut Shell<SE>,
+    params: ExecutionParameters,
+) -> Result<ExecutionResult, error::Error> {
+    let context = PipelineExecutionContext {
+        shell: &mut *shell,
+        process_group_id: None,
+    };
+    let started = command.execute_in_pipeline(context, params).await?;
+    Ok(match started.wait().await? {
+        ExecutionWaitResult::Completed(result) => result,
+        ExecutionWaitResult::Stopped(_) => ExecutionResult::stopped(),
+    })
 }
 
 async fn wait_for_pipeline_processes_and_update_status(
@@ -548,7 +586,7 @@ async fn wait_for_pipeline_processes_and_update_status(
 
     while let Some(child) = process_spawn_results.pop_front() {
         let wait_result = if !stopped_children.is_empty() {
-            child.poll().await?
+            child.poll()?
         } else {
             child.wait().await?
         };
@@ -573,7 +611,7 @@ async fn wait_for_pipeline_processes_and_update_status(
                     .last_pipeline_statuses_mut()
                     .push(result.exit_code.into());
 
-                stopped_children.push(jobs::JobTask::External(child));
+                stopped_children.push(child);
             }
         }
     }
@@ -587,14 +625,18 @@ async fn wait_for_pipeline_processes_and_update_status(
 
     if shell.options().interactive {
         sys::terminal::move_self_to_foreground()?;
+        // The process group with the terminal was interrupted, which this one was not.
+        if matches!(result.exit_code, ExecutionExitCode::Interrupted) {
+            sys::signal::note_interrupt();
+        }
     }
 
     // If there were stopped jobs, then encapsulate the pipeline as a managed job and hand it
     // off to the job manager.
     if !stopped_children.is_empty() {
-        let job = shell.jobs_mut().add_as_current(jobs::Job::new(
+        let job = shell.jobs_mut().add(jobs::Job::new(
             stopped_children,
-            pipeline.to_string(),
+            describe_pipeline(pipeline),
             jobs::JobState::Stopped,
         ));
 
@@ -611,7 +653,7 @@ async fn wait_for_pipeline_processes_and_update_status(
 impl<SE: extensions::ShellExtensions> ExecuteInPipeline<SE> for ast::Command {
     async fn execute_in_pipeline(
         &self,
-        mut pipeline_context: PipelineExecutionContext<'_, SE>,
+        pipeline_context: PipelineExecutionContext<'_, SE>,
         mut params: ExecutionParameters,
     ) -> Result<ExecutionSpawnResult, error::Error> {
         if pipeline_context.shell.options().do_not_execute_commands {
@@ -624,34 +666,43 @@ impl<SE: extensions::ShellExtensions> ExecuteInPipeline<SE> for ast::Command {
         match self {
             Self::Simple(simple) => simple.execute_in_pipeline(pipeline_context, params).await,
             Self::Compound(compound, redirects) => {
+                let shell = pipeline_context.shell;
+
                 // Set up any additional redirects.
                 if let Some(redirects) = redirects {
                     for redirect in &redirects.0 {
-                        setup_redirect(&mut pipeline_context.shell, &mut params, redirect).await?;
+                        setup_redirect(shell, &mut params, redirect).await?;
                     }
                 }
 
-                Ok(compound
-                    .execute(&mut pipeline_context.shell, &params)
-                    .await?
-                    .into())
+                match compound {
+                    ast::CompoundCommand::Subshell(command) => {
+                        execute_subshell(command, shell, params).await
+                    }
+                    ast::CompoundCommand::BraceGroup(_) => {
+                        Ok(compound.execute(shell, &params).await?.into())
+                    }
+                    _ => {
+                        params.last_command = false;
+                        Ok(compound.execute(shell, &params).await?.into())
+                    }
+                }
             }
-            Self::Function(func) => Ok(func
-                .execute(&mut pipeline_context.shell, &params)
-                .await?
-                .into()),
+            Self::Function(func) => {
+                Ok(func.execute(pipeline_context.shell, &params).await?.into())
+            }
             Self::ExtendedTest(e, redirects) => {
                 // Set up any additional redirects.
                 if let Some(redirects) = redirects {
                     for redirect in &redirects.0 {
-                        setup_redirect(&mut pipeline_context.shell, &mut params, redirect).await?;
+                        setup_redirect(pipeline_context.shell, &mut params, redirect).await?;
                     }
                 }
 
                 // Evaluate the extended test expression.
                 let result = if extendedtests::eval_extended_test_expr(
                     &e.expr,
-                    &mut pipeline_context.shell,
+                    pipeline_context.shell,
                     &params,
                 )
                 .await?
@@ -662,6 +713,22 @@ impl<SE: extensions::ShellExtensions> ExecuteInPipeline<SE> for ast::Command {
                 };
                 Ok(ExecutionResult::new(result).into())
             }
+        }
+    }
+}
+
+/// Starts a subshell. One that is the last thing to do in its process needs no other.
+async fn execute_subshell<SE: extensions::ShellExtensions>(
+    command: &ast::SubshellCommand,
+    shell: &mut Shell<SE>,
+    mut params: ExecutionParameters,
+) -> Result<ExecutionSpawnResult, error::Error> {
+    let ground = subshell::Ground::Fore(None);
+    match subshell::fork(shell, &mut params, ground)? {
+        Some(child) => Ok(ExecutionSpawnResult::StartedProcess(child)),
+        None => {
+            let result = command.list.execute(shell, &params).await;
+            Ok(subshell::end(shell, &params, result).await?.into())
         }
     }
 }
@@ -682,29 +749,12 @@ impl Execute for ast::CompoundCommand {
             Self::BraceGroup(ast::BraceGroupCommand { list, .. }) => {
                 list.execute(shell, params).await
             }
-            Self::Subshell(ast::SubshellCommand { list, .. }) => {
-                // Clone off a new subshell, and run the body of the subshell there.
-                // TODO(source-info): Do we need to reset the line number?
-                let mut subshell = shell.clone();
-
-                // Handle errors within the subshell context to prevent fatal errors
-                // from propagating to the parent shell.
-                let subshell_result = match list.execute(&mut subshell, params).await {
-                    Ok(result) => result,
-                    Err(error) => {
-                        // Display the error to stderr, but prevent fatal error propagation
-                        let mut stderr = params.stderr(shell);
-                        let _ = shell.display_error(&mut stderr, &error);
-
-                        // Convert error to result in subshell context
-                        error.into_result(&subshell)
-                    }
-                };
-
-                // Preserve the subshell's exit code, but don't honor any of its requests to exit
-                // the shell, break out of loops, etc.
-                let code = subshell.end_subshell(subshell_result, params).await?;
-                Ok(ExecutionResult::from(code))
+            Self::Subshell(command) => {
+                let started = execute_subshell(command, shell, params.clone()).await?;
+                Ok(match started.wait().await? {
+                    ExecutionWaitResult::Completed(result) => result,
+                    ExecutionWaitResult::Stopped(_) => ExecutionResult::stopped(),
+                })
             }
             Self::ForClause(f) => f.execute(shell, params).await,
             Self::CaseClause(c) => c.execute(shell, params).await,
@@ -752,12 +802,9 @@ impl Execute for ast::CoprocessCommand {
         let stdout_fd = shell.open_files_mut().add(stdout_reader.into())?;
         let stdin_fd = shell.open_files_mut().add(stdin_writer.into())?;
 
-        // Crete a subshell that the coprocess will own and run in.
-        let mut child_shell = shell.clone();
-        child_shell.options_mut().interactive = false;
-
         // Setup redirection for the coprocess's shell's stdin/stdout.
         let mut child_params = params.clone();
+        child_params.process_group_policy = shell.default_exec_params().process_group_policy;
         child_params
             .open_files
             .set_fd(OpenFiles::STDIN_FD, stdin_reader.into());
@@ -765,27 +812,21 @@ impl Execute for ast::CoprocessCommand {
             .open_files
             .set_fd(OpenFiles::STDOUT_FD, stdout_writer.into());
 
-        let body = self.body.clone();
-        let join_handle = tokio::spawn(async move {
-            let pipeline_context = PipelineExecutionContext {
-                shell: commands::ShellForCommand::ParentShell(&mut child_shell),
-                process_group_id: None,
-            };
-            let spawn_result = body
-                .execute_in_pipeline(pipeline_context, child_params)
-                .await?;
-            match spawn_result.wait().await? {
-                ExecutionWaitResult::Completed(result) => Ok(result),
-                ExecutionWaitResult::Stopped(_) => Ok(ExecutionResult::stopped()),
+        let Some(child) = subshell::fork(shell, &mut child_params, subshell::Ground::Back)? else {
+            for fd in [stdout_fd, stdin_fd] {
+                shell.open_files_mut().remove_fd(fd);
             }
-        });
+            let result = execute_and_wait(&self.body, shell, child_params.clone()).await;
+            return subshell::end(shell, &child_params, result).await;
+        };
+        drop(child_params);
 
-        let job = shell.jobs_mut().add_as_current(jobs::Job::new(
-            [jobs::JobTask::Internal(join_handle)],
+        let pid = child.pid();
+        shell.jobs_mut().add(jobs::Job::new(
+            [child],
             format!("coproc {name}"),
             jobs::JobState::Running,
         ));
-        let job_id = job.id;
 
         // Fill out the fd variable.
         let arr_value = ShellValue::from(vec![stdout_fd.to_string(), stdin_fd.to_string()]);
@@ -793,11 +834,11 @@ impl Execute for ast::CoprocessCommand {
             .env_mut()
             .set_global(name.clone(), ShellVariable::new(arr_value))?;
 
-        // Set the job ID for the coprocess in a separate variable with the _PID suffix.
+        // Set the process ID of the coprocess in a separate variable with the _PID suffix.
         let pid_name = format!("{name}_PID");
         shell
             .env_mut()
-            .set_global(pid_name, ShellVariable::new(job_id.to_string()))?;
+            .set_global(pid_name, ShellVariable::new(pid.to_string()))?;
 
         Ok(ExecutionResult::success())
     }
@@ -1161,7 +1202,7 @@ impl Execute for ast::FunctionDefinition {
 impl<SE: extensions::ShellExtensions> ExecuteInPipeline<SE> for ast::SimpleCommand {
     async fn execute_in_pipeline(
         &self,
-        mut context: PipelineExecutionContext<'_, SE>,
+        context: PipelineExecutionContext<'_, SE>,
         mut params: ExecutionParameters,
     ) -> Result<ExecutionSpawnResult, error::Error> {
         let prefix_iter = self.prefix.as_ref().map(|s| s.0.iter()).unwrap_or_default();
@@ -1182,19 +1223,20 @@ impl<SE: extensions::ShellExtensions> ExecuteInPipeline<SE> for ast::SimpleComma
         for item in prefix_iter.chain(cmd_name_items.iter()).chain(suffix_iter) {
             match item {
                 CommandPrefixOrSuffixItem::IoRedirect(redirect) => {
-                    if let Err(e) = setup_redirect(&mut context.shell, &mut params, redirect).await
+                    if let Err(e) = setup_redirect(context.shell, &mut params, redirect).await
                     {
-                        writeln!(params.stderr(&context.shell), "error: {e}")?;
+                        writeln!(params.stderr(context.shell), "error: {e}")?;
                         return Ok(ExecutionResult::general_error().into());
                     }
                 }
                 CommandPrefixOrSuffixItem::ProcessSubstitution(kind, subshell_command) => {
                     let (installed_fd_num, substitution_file) = setup_process_substitution(
-                        &context.shell,
+                        context.shell,
                         &params,
                         kind,
                         subshell_command,
-                    )?;
+                    )
+                    .await?;
 
                     params
                         .open_files
@@ -1215,14 +1257,14 @@ impl<SE: extensions::ShellExtensions> ExecuteInPipeline<SE> for ast::SimpleComma
                             // well-known builtin that takes arguments that need to function like
                             // assignments (but which are processed by the builtin).
                             let expanded =
-                                expand_assignment(&mut context.shell, &params, assignment).await?;
+                                expand_assignment(context.shell, &params, assignment).await?;
                             args.push(CommandArg::Assignment(expanded));
                         } else {
                             // This *looks* like an assignment, but it's really a string we should
                             // fully treat as a regular looking
                             // argument.
                             let mut next_args = expansion::full_expand_and_split_word(
-                                &mut context.shell,
+                                context.shell,
                                 &params,
                                 word,
                             )
@@ -1236,7 +1278,7 @@ impl<SE: extensions::ShellExtensions> ExecuteInPipeline<SE> for ast::SimpleComma
                 }
                 CommandPrefixOrSuffixItem::Word(arg) => {
                     let mut next_args =
-                        expansion::full_expand_and_split_word(&mut context.shell, &params, arg)
+                        expansion::full_expand_and_split_word(context.shell, &params, arg)
                             .await?;
 
                     if args.is_empty() {
@@ -1282,24 +1324,11 @@ impl<SE: extensions::ShellExtensions> ExecuteInPipeline<SE> for ast::SimpleComma
 
         // If we have a command, then execute it.
         if let Some(CommandArg::String(cmd_name)) = args.first().cloned() {
-            let mut stderr = params.stderr(&context.shell);
+            let mut stderr = params.stderr(context.shell);
 
-            let (owned_shell, parent_shell) = match context.shell {
-                commands::ShellForCommand::ParentShell(shell) => (None, shell),
-                commands::ShellForCommand::OwnedShell { target, parent } => (Some(target), parent),
-            };
-
-            let shell = if let Some(owned_shell) = owned_shell {
-                commands::ShellForCommand::OwnedShell {
-                    target: owned_shell,
-                    parent: parent_shell,
-                }
-            } else {
-                commands::ShellForCommand::ParentShell(parent_shell)
-            };
-
+            let parent_shell = context.shell;
             let context = PipelineExecutionContext {
-                shell,
+                shell: &mut *parent_shell,
                 process_group_id: context.process_group_id,
             };
 
@@ -1319,7 +1348,7 @@ impl<SE: extensions::ShellExtensions> ExecuteInPipeline<SE> for ast::SimpleComma
                 // at the program level so multiple complete_commands can execute independently.
                 apply_assignment(
                     assignment,
-                    &mut context.shell,
+                    context.shell,
                     &params,
                     false,
                     None,
@@ -1350,7 +1379,7 @@ impl<SE: extensions::ShellExtensions> ExecuteInPipeline<SE> for ast::SimpleComma
 }
 
 async fn execute_command(
-    mut context: PipelineExecutionContext<'_, impl extensions::ShellExtensions>,
+    context: PipelineExecutionContext<'_, impl extensions::ShellExtensions>,
     params: ExecutionParameters,
     cmd_name: String,
     assignments: Vec<&ast::Assignment>,
@@ -1359,7 +1388,7 @@ async fn execute_command(
     // Push a new ephemeral environment scope for the duration of the command. We'll
     // set command-scoped variable assignments after doing so, and revert them before
     // returning.
-    let mut guard = crate::env::ScopeGuard::new(&mut context.shell, EnvironmentScope::Command);
+    let mut guard = crate::env::ScopeGuard::new(context.shell, EnvironmentScope::Command);
 
     for assignment in &assignments {
         // Ensure it's tagged as exported and created in the command scope.
@@ -1388,7 +1417,8 @@ async fn execute_command(
     drop(guard);
 
     // Construct the command struct.
-    let mut cmd = commands::SimpleCommand::new(context.shell, params, cmd_name, args);
+    let shell = commands::ShellForCommand::ParentShell(context.shell);
+    let mut cmd = commands::SimpleCommand::new(shell, params, cmd_name, args);
     cmd.process_group_id = context.process_group_id;
 
     // Arrange to pop off that ephemeral environment scope.
@@ -1816,7 +1846,8 @@ pub(crate) async fn setup_redirect(
                                 params,
                                 substitution_kind,
                                 subshell_cmd,
-                            )?;
+                            )
+                            .await?;
 
                             let target_file = substitution_file.try_clone()?;
                             params.open_files.set_fd(substitution_fd, substitution_file);
@@ -1916,16 +1947,12 @@ const fn get_default_fd_for_redirect_kind(kind: &ast::IoFileRedirectKind) -> She
     }
 }
 
-fn setup_process_substitution(
-    shell: &Shell<impl extensions::ShellExtensions>,
+async fn setup_process_substitution(
+    shell: &mut Shell<impl extensions::ShellExtensions>,
     params: &ExecutionParameters,
     kind: &ast::ProcessSubstitutionKind,
     subshell_cmd: &ast::SubshellCommand,
 ) -> Result<(ShellFd, OpenFile), error::Error> {
-    // TODO(execute): Don't execute synchronously!
-    // Execute in a subshell.
-    let mut subshell = shell.clone();
-
     // Set up execution parameters for the child execution.
     let mut child_params = params.clone();
     child_params.process_group_policy = ProcessGroupPolicy::SameProcessGroup;
@@ -1945,16 +1972,16 @@ fn setup_process_substitution(
         }
     };
 
-    // Asynchronously spawn off the subshell; we intentionally don't block on its
-    // completion.
-    let subshell_cmd = subshell_cmd.to_owned();
-    tokio::spawn(async move {
-        // Intentionally ignore the result of the subshell command.
-        let _ = subshell_cmd
-            .list
-            .execute(&mut subshell, &child_params)
-            .await;
-    });
+    // We intentionally don't wait for its completion.
+    match subshell::fork(shell, &mut child_params, subshell::Ground::Fore(None))? {
+        Some(child) => shell.jobs_mut().add_other(child),
+        None => {
+            drop(target_file);
+            let result = subshell_cmd.list.execute(shell, &child_params).await;
+            subshell::end(shell, &child_params, result).await?;
+            sys::process::exit_now(0);
+        }
+    }
 
     // Starting at 63 (a.k.a. 64-1)--and decrementing--look for an
     // available fd.

@@ -1,81 +1,44 @@
 //! Job management
 
-use std::collections::VecDeque;
-use std::fmt::Display;
+use std::{collections::VecDeque, fmt::Display};
 
-use futures::FutureExt;
+use crate::{
+    ExecutionExitCode, ExecutionResult, error,
+    processes::{ChildProcess, ProcessWaitResult, by_signal},
+    sys::{
+        self,
+        process::{Change, ProcessId},
+    },
+    traps,
+};
 
-use crate::ExecutionResult;
-use crate::error;
-use crate::processes;
-use crate::sys;
-use crate::trace_categories;
-use crate::traps;
-
-pub(crate) type JobJoinHandle = tokio::task::JoinHandle<Result<ExecutionResult, error::Error>>;
-pub(crate) type JobResult = (Job, Result<ExecutionResult, error::Error>);
+/// So many statuses of processes that ended are kept for `wait`.
+const REMEMBERED: usize = 4096;
 
 /// Manages the jobs that are currently managed by the shell.
 #[derive(Default)]
 pub struct JobManager {
-    /// The jobs that are currently managed by the shell.
+    /// The jobs that are currently managed by the shell, by number.
     pub jobs: Vec<Job>,
+    /// Children that are no jobs: process substitutions. Nobody need wait for them.
+    others: Vec<ChildProcess>,
+    /// What ended and was not waited for, the oldest first.
+    ended: VecDeque<(ProcessId, u8)>,
+    /// `$!`.
+    last: Option<ProcessId>,
+    /// Counts what makes a job the current one.
+    stamps: u64,
 }
 
-/// Represents a task that is part of a job.
-pub enum JobTask {
-    /// An external process.
-    External(processes::ChildProcess),
-    /// An internal asynchronous task.
-    Internal(JobJoinHandle),
-}
-
-/// Represents the result of waiting on a job task.
-pub enum JobTaskWaitResult {
-    /// The task has completed.
-    Completed(ExecutionResult),
-    /// The task was stopped.
-    Stopped,
-}
-
-impl JobTask {
-    /// Returns whether the task is an external process.
-    pub const fn is_external(&self) -> bool {
-        matches!(self, Self::External(_))
-    }
-
-    /// Waits for the task to complete. Returns the result of the wait.
-    pub async fn wait(&mut self) -> Result<JobTaskWaitResult, error::Error> {
-        match self {
-            Self::External(process) => {
-                let wait_result = process.wait().await?;
-                match wait_result {
-                    processes::ProcessWaitResult::Completed(output) => {
-                        Ok(JobTaskWaitResult::Completed(output.into()))
-                    }
-                    processes::ProcessWaitResult::Stopped => Ok(JobTaskWaitResult::Stopped),
-                }
-            }
-            Self::Internal(handle) => Ok(JobTaskWaitResult::Completed(handle.await??)),
-        }
-    }
-
-    /// Polls the task for completion. Returns `Some(result)` if the task has completed,
-    /// or `None` if it is still running. The result is the execution result of the task.
-    /// Behaves in a best-effort manner; if an internal error occurs during polling,
-    /// it will return `None`.
-    fn poll(&mut self) -> Option<Result<ExecutionResult, error::Error>> {
-        match self {
-            Self::External(process) => {
-                let check_result = process.poll();
-                check_result.map(|polled_result| polled_result.map(|output| output.into()))
-            }
-            Self::Internal(handle) => {
-                let checkable_handle = handle;
-                checkable_handle.now_or_never().and_then(|r| r.ok())
-            }
-        }
-    }
+/// What a job specification names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resolved {
+    /// The job with this place in [`JobManager::jobs`].
+    Job(usize),
+    /// None.
+    Unknown,
+    /// More than one.
+    Ambiguous,
 }
 
 impl JobManager {
@@ -84,59 +47,85 @@ impl JobManager {
         Self::default()
     }
 
-    /// Adds a job to the job manager and marks it as the current job;
-    /// returns an immutable reference to the job.
+    /// What a subshell knows of its parent's jobs: `$!`, and none of them.
+    #[must_use]
+    pub fn for_subshell(&self) -> Self {
+        Self {
+            last: self.last,
+            ..Self::default()
+        }
+    }
+
+    /// Adds a job to the job manager; returns a reference to it. One that runs is the last one
+    /// that was put into the background.
     ///
     /// # Arguments
     ///
     /// * `job` - The job to add.
-    #[allow(
-        clippy::missing_panics_doc,
-        reason = "push() guarantees the vector length is >= 1"
-    )]
-    pub fn add_as_current(&mut self, mut job: Job) -> &Job {
-        for j in &mut self.jobs {
-            if matches!(j.annotation, JobAnnotation::Current) {
-                j.annotation = JobAnnotation::Previous;
-                break;
+    pub fn add(&mut self, mut job: Job) -> &Job {
+        job.id = self.jobs.iter().map(|job| job.id).max().unwrap_or(0) + 1;
+        if matches!(job.state, JobState::Running) {
+            self.last = job.processes.last().map(ChildProcess::pid).or(self.last);
+        }
+        self.stamps += 1;
+        job.stamp = self.stamps;
+        let place = self.jobs.len();
+        self.jobs.push(job);
+        self.annotate();
+        &self.jobs[place]
+    }
+
+    /// Remembers a child that is no job.
+    pub(crate) fn add_other(&mut self, child: ChildProcess) {
+        self.last = Some(child.pid());
+        self.others.push(child);
+    }
+
+    /// `$!`: the last process that was put into the background.
+    pub const fn last_background(&self) -> Option<ProcessId> {
+        self.last
+    }
+
+    /// Marks the current and the previous job: the ones stopped last, or else started last.
+    fn annotate(&mut self) {
+        let mut order: Vec<(bool, u64, usize)> = self
+            .jobs
+            .iter()
+            .enumerate()
+            .filter(|(_, job)| !matches!(job.state, JobState::Done))
+            .map(|(place, job)| (matches!(job.state, JobState::Stopped), job.stamp, place))
+            .collect();
+        order.sort_unstable_by(|a, b| b.cmp(a));
+        for job in &mut self.jobs {
+            // What has ended keeps its mark until it was told of.
+            if !matches!(job.state, JobState::Done) {
+                job.annotation = JobAnnotation::None;
             }
         }
+        let marks = [JobAnnotation::Current, JobAnnotation::Previous];
+        for ((.., place), mark) in order.into_iter().zip(marks) {
+            self.jobs[place].annotation = mark;
+        }
+    }
 
-        let id = self.jobs.len() + 1;
-        job.id = id;
-        job.annotation = JobAnnotation::Current;
-        self.jobs.push(job);
-
-        #[allow(clippy::unwrap_used, reason = "we just pushed an element")]
-        self.jobs.last().unwrap()
+    /// Makes a job the current one: it was put into the background, or stopped, just now.
+    pub fn touch(&mut self, id: usize) {
+        self.stamps += 1;
+        let stamp = self.stamps;
+        if let Some(job) = self.jobs.iter_mut().find(|job| job.id == id) {
+            job.stamp = stamp;
+        }
+        self.annotate();
     }
 
     /// Returns the current job, if there is one.
     pub fn current_job(&self) -> Option<&Job> {
-        self.jobs
-            .iter()
-            .find(|j| matches!(j.annotation, JobAnnotation::Current))
+        self.jobs.iter().find(|job| job.is_current())
     }
 
     /// Returns a mutable reference to the current job, if there is one.
     pub fn current_job_mut(&mut self) -> Option<&mut Job> {
-        self.jobs
-            .iter_mut()
-            .find(|j| matches!(j.annotation, JobAnnotation::Current))
-    }
-
-    /// Returns the previous job, if there is one.
-    pub fn prev_job(&self) -> Option<&Job> {
-        self.jobs
-            .iter()
-            .find(|j| matches!(j.annotation, JobAnnotation::Previous))
-    }
-
-    /// Returns a mutable reference to the previous job, if there is one.
-    pub fn prev_job_mut(&mut self) -> Option<&mut Job> {
-        self.jobs
-            .iter_mut()
-            .find(|j| matches!(j.annotation, JobAnnotation::Previous))
+        self.jobs.iter_mut().find(|job| job.is_current())
     }
 
     /// Tries to resolve the given job specification to a job.
@@ -145,20 +134,86 @@ impl JobManager {
     ///
     /// * `job_spec` - The job specification to resolve.
     pub fn resolve_job_spec(&mut self, job_spec: &str) -> Option<&mut Job> {
-        let remainder = job_spec.strip_prefix('%')?;
+        match self.resolve(job_spec) {
+            Resolved::Job(place) => self.jobs.get_mut(place),
+            Resolved::Unknown | Resolved::Ambiguous => None,
+        }
+    }
 
-        match remainder {
-            "%" | "+" => self.current_job_mut(),
-            "-" => self.prev_job_mut(),
-            s if s.chars().all(char::is_numeric) => {
-                let id = s.parse::<usize>().ok()?;
-                self.jobs.iter_mut().find(|j| j.id == id)
-            }
-            _ => {
-                tracing::warn!(target: trace_categories::UNIMPLEMENTED, "unimplemented: job spec naming command: '{job_spec}'");
-                None
+    /// Finds the job that `%%`, `%+`, `%-`, `%NUMBER`, `%TEXT` or `%?TEXT` names.
+    pub fn resolve(&self, job_spec: &str) -> Resolved {
+        let Some(rest) = job_spec.strip_prefix('%') else {
+            return Resolved::Unknown;
+        };
+        let named: Vec<usize> = self
+            .jobs
+            .iter()
+            .enumerate()
+            .filter(|(_, job)| match rest {
+                "" | "%" | "+" => job.is_current(),
+                "-" => job.is_prev() || (self.jobs.len() == 1 && job.is_current()),
+                text if text.bytes().all(|b| b.is_ascii_digit()) => text.parse() == Ok(job.id),
+                text => match text.strip_prefix('?') {
+                    Some(part) => job.command_line.contains(part),
+                    None => job.command_line.starts_with(text),
+                },
+            })
+            .map(|(place, _)| place)
+            .collect();
+        match named.as_slice() {
+            [] => Resolved::Unknown,
+            [place] => Resolved::Job(*place),
+            _ => Resolved::Ambiguous,
+        }
+    }
+
+    /// Looks at every child without waiting.
+    pub fn refresh(&mut self) -> Result<(), error::Error> {
+        let mut stopped = Vec::new();
+        for job in &mut self.jobs {
+            let before = matches!(job.state, JobState::Stopped);
+            job.refresh()?;
+            if !before && matches!(job.state, JobState::Stopped) {
+                stopped.push(job.id);
             }
         }
+        let mut left = Vec::with_capacity(self.others.len());
+        for mut child in std::mem::take(&mut self.others) {
+            match child.poll()? {
+                Some(ProcessWaitResult::Completed(result)) => {
+                    self.remember(child.pid(), result.exit_code.into());
+                }
+                _ => left.push(child),
+            }
+        }
+        self.others = left;
+        stopped.into_iter().for_each(|id| self.touch(id));
+        self.annotate();
+        Ok(())
+    }
+
+    fn remember(&mut self, pid: ProcessId, status: u8) {
+        if self.ended.len() >= REMEMBERED {
+            self.ended.pop_front();
+        }
+        self.ended.push_back((pid, status));
+    }
+
+    /// Takes out the jobs that have ended; their statuses stay known to [`Self::take_status`].
+    pub fn sweep(&mut self) -> Vec<Job> {
+        let (done, left) = std::mem::take(&mut self.jobs)
+            .into_iter()
+            .partition(|job| matches!(job.state, JobState::Done));
+        self.jobs = left;
+        for job in &done {
+            for process in &job.processes {
+                if let Some(status) = status_of(process) {
+                    self.remember(process.pid(), status);
+                }
+            }
+        }
+        self.annotate();
+        done
     }
 
     /// Waits for all managed jobs to complete.
@@ -166,49 +221,52 @@ impl JobManager {
         for job in &mut self.jobs {
             job.wait().await?;
         }
-
-        Ok(self.sweep_completed_jobs())
+        Ok(self.sweep())
     }
 
-    /// Polls all managed jobs for completion.
-    pub fn poll(&mut self) -> Result<Vec<JobResult>, error::Error> {
-        let mut results = vec![];
-
-        let mut i = 0;
-        while i != self.jobs.len() {
-            if let Some(result) = self.jobs[i].poll_done()? {
-                let job = self.jobs.remove(i);
-                results.push((job, result));
-            } else if matches!(self.jobs[i].state, JobState::Done) {
-                // TODO(jobs): This is a workaround to remove jobs that are done but for which we
-                // don't know what happened.
-                results.push((self.jobs.remove(i), Ok(ExecutionResult::success())));
-            } else {
-                i += 1;
-            }
+    /// The status of a process of a job, or one that has ended; `None` when it still runs, and an
+    /// error when there is none of that number.
+    pub fn status(&self, pid: ProcessId) -> Option<Option<u8>> {
+        let processes = self.jobs.iter().flat_map(|job| &job.processes);
+        if let Some(process) = processes.chain(&self.others).find(|p| p.pid() == pid) {
+            return Some(status_of(process));
         }
-
-        Ok(results)
+        let ended = self.ended.iter().rev().find(|(ended, _)| *ended == pid);
+        ended.map(|(_, status)| Some(*status))
     }
 
-    fn sweep_completed_jobs(&mut self) -> Vec<Job> {
-        let mut completed_jobs = vec![];
+    /// Whether any child still runs that `wait` without operands waits for.
+    pub fn any_running(&self) -> bool {
+        let runs = |job: &&Job| matches!(job.state, JobState::Running | JobState::Unknown);
+        self.jobs.iter().find(runs).is_some()
+    }
 
-        let mut i = 0;
-        while i != self.jobs.len() {
-            if self.jobs[i].tasks.is_empty() {
-                completed_jobs.push(self.jobs.remove(i));
-            } else {
-                i += 1;
-            }
-        }
+    /// Forgets every process that has ended.
+    pub fn forget_ended(&mut self) {
+        self.ended.clear();
+    }
 
-        completed_jobs
+    /// Takes a process that ended out of those that `wait` may ask for; the first of `among`, or
+    /// any when that is empty.
+    pub fn take_ended(&mut self, among: &[ProcessId]) -> Option<(ProcessId, u8)> {
+        let place = self
+            .ended
+            .iter()
+            .position(|(pid, _)| among.is_empty() || among.contains(pid))?;
+        self.ended.remove(place)
+    }
+}
+
+fn status_of(process: &ChildProcess) -> Option<u8> {
+    match process.ended()? {
+        Change::Exited(status) => Some(status),
+        Change::Killed(signal) => Some(by_signal(signal).into()),
+        Change::Stopped(_) => None,
     }
 }
 
 /// Represents the current execution state of a job.
-#[derive(Clone)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobState {
     /// Unknown state.
     Unknown,
@@ -220,19 +278,8 @@ pub enum JobState {
     Done,
 }
 
-impl Display for JobState {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Unknown => write!(f, "Unknown"),
-            Self::Running => write!(f, "Running"),
-            Self::Stopped => write!(f, "Stopped"),
-            Self::Done => write!(f, "Done"),
-        }
-    }
-}
-
 /// Represents an annotation for a job.
-#[derive(Clone)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobAnnotation {
     /// No annotation.
     None,
@@ -244,24 +291,27 @@ pub enum JobAnnotation {
 
 impl Display for JobAnnotation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::None => write!(f, ""),
-            Self::Current => write!(f, "+"),
-            Self::Previous => write!(f, "-"),
-        }
+        f.write_str(match self {
+            Self::None => " ",
+            Self::Current => "+",
+            Self::Previous => "-",
+        })
     }
 }
 
 /// Encapsulates a set of processes managed by the shell as a single unit.
 pub struct Job {
-    /// The tasks that make up the job.
-    tasks: VecDeque<JobTask>,
+    /// The processes of the job, in the order of the pipeline.
+    processes: Vec<ChildProcess>,
 
     /// If available, the process group ID of the job's processes.
-    pgid: Option<sys::process::ProcessId>,
+    pgid: Option<ProcessId>,
 
     /// The annotation of the job (e.g., current, previous).
     annotation: JobAnnotation,
+
+    /// The higher, the later it became the current job.
+    stamp: u64,
 
     /// The shell-internal ID of the job.
     pub id: usize,
@@ -271,16 +321,20 @@ pub struct Job {
 
     /// The current operational state of the job.
     pub state: JobState,
+
+    /// The state that the user was told of.
+    pub told: JobState,
 }
 
 impl Display for Job {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let running = if self.state == JobState::Running { " &" } else { "" };
         write!(
             f,
-            "[{}]{:3}{}\t{}",
+            "[{}]{}  {:<24}{}{running}",
             self.id,
-            self.annotation.to_string(),
-            self.state,
+            self.annotation,
+            self.describe(),
             self.command_line
         )
     }
@@ -291,34 +345,50 @@ impl Job {
     ///
     /// # Arguments
     ///
-    /// * `children` - The job's known child processes.
+    /// * `processes` - The job's known child processes.
     /// * `command_line` - The command line of the job.
     /// * `state` - The current operational state of the job.
-    pub(crate) fn new<I>(tasks: I, command_line: String, state: JobState) -> Self
+    pub(crate) fn new<I>(processes: I, command_line: String, state: JobState) -> Self
     where
-        I: IntoIterator<Item = JobTask>,
+        I: IntoIterator<Item = ChildProcess>,
     {
+        let processes: Vec<ChildProcess> = processes.into_iter().collect();
         Self {
             id: 0,
-            tasks: tasks.into_iter().collect(),
-            pgid: None,
+            pgid: processes.first().and_then(ChildProcess::pgid),
+            processes,
             annotation: JobAnnotation::None,
+            stamp: 0,
             command_line,
             state,
+            told: state,
+        }
+    }
+
+    /// What the job does, or how it ended: `Running`, `Stopped`, `Done`, `Exit 3`, `Killed`.
+    pub fn describe(&self) -> String {
+        match self.state {
+            JobState::Unknown => return "Unknown".to_owned(),
+            JobState::Running => return "Running".to_owned(),
+            JobState::Stopped => return "Stopped".to_owned(),
+            JobState::Done => {}
+        }
+        match self.processes.last().and_then(ChildProcess::ended) {
+            Some(Change::Killed(signal)) => sys::signal::describe(signal),
+            Some(Change::Exited(status)) if status != 0 => format!("Exit {status}"),
+            _ => "Done".to_owned(),
         }
     }
 
     /// Returns a pid-style string for the job.
     pub fn to_pid_style_string(&self) -> String {
-        let display_pid = self
-            .representative_pid()
-            .map_or_else(|| String::from("<pid unknown>"), |pid| pid.to_string());
-        std::format!("[{}]{}\t{}", self.id, self.annotation, display_pid)
+        let pid = self.processes.last().map_or(0, ChildProcess::pid);
+        format!("[{}] {pid}", self.id)
     }
 
     /// Returns the annotation of the job.
     pub fn annotation(&self) -> JobAnnotation {
-        self.annotation.clone()
+        self.annotation
     }
 
     /// Returns the command name of the job.
@@ -339,87 +409,71 @@ impl Job {
         matches!(self.annotation, JobAnnotation::Previous)
     }
 
-    /// Polls whether the job has completed.
-    pub fn poll_done(
-        &mut self,
-    ) -> Result<Option<Result<ExecutionResult, error::Error>>, error::Error> {
-        let mut result: Option<Result<ExecutionResult, error::Error>> = None;
-
-        tracing::debug!(target: trace_categories::JOBS, "Polling job {} for completion...", self.id);
-
-        while !self.tasks.is_empty() {
-            let task = &mut self.tasks[0];
-            match task.poll() {
-                Some(r) => {
-                    self.tasks.remove(0);
-                    result = Some(r);
-                }
-                None => {
-                    return Ok(None);
-                }
-            }
-        }
-
-        tracing::debug!(target: trace_categories::JOBS, "Job {} has completed.", self.id);
-
-        self.state = JobState::Done;
-
-        Ok(result)
+    /// The numbers of the job's processes, in the order of the pipeline.
+    pub fn pids(&self) -> impl Iterator<Item = ProcessId> + '_ {
+        self.processes.iter().map(ChildProcess::pid)
     }
 
-    /// Waits for the job to complete.
+    /// Looks at the job's processes without waiting.
+    fn refresh(&mut self) -> Result<(), error::Error> {
+        for process in &mut self.processes {
+            if let Some(ProcessWaitResult::Stopped) = process.poll()? {
+                self.state = JobState::Stopped;
+            }
+        }
+        if self.processes.iter().all(|process| process.ended().is_some()) {
+            self.state = JobState::Done;
+        }
+        Ok(())
+    }
+
+    /// Waits for the job to complete, or to stop.
     pub async fn wait(&mut self) -> Result<ExecutionResult, error::Error> {
         let mut result = ExecutionResult::success();
-
-        while let Some(task) = self.tasks.back_mut() {
-            match task.wait().await? {
-                JobTaskWaitResult::Completed(execution_result) => {
-                    result = execution_result;
-                    self.tasks.pop_back();
-                }
-                JobTaskWaitResult::Stopped => {
+        for process in &mut self.processes {
+            match process.wait()? {
+                ProcessWaitResult::Completed(ended) => result = ended,
+                ProcessWaitResult::Stopped => {
                     self.state = JobState::Stopped;
                     return Ok(ExecutionResult::stopped());
                 }
             }
         }
-
         self.state = JobState::Done;
-
         Ok(result)
+    }
+
+    /// The status that the job ended with: its last process'.
+    pub fn status(&self) -> Option<ExecutionExitCode> {
+        let last = self.processes.last()?;
+        status_of(last).map(ExecutionExitCode::from)
+    }
+
+    /// Lets a job that is stopped run on.
+    fn go_on(&mut self) -> Result<(), error::Error> {
+        match self.process_group_id() {
+            Some(pgid) if matches!(self.state, JobState::Stopped) => {
+                sys::signal::continue_group(pgid)?;
+                self.state = JobState::Running;
+                self.told = JobState::Running;
+                Ok(())
+            }
+            Some(_) => Ok(()),
+            None => Err(error::ErrorKind::FailedToSendSignal.into()),
+        }
     }
 
     /// Moves the job to execute in the background.
     pub fn move_to_background(&mut self) -> Result<(), error::Error> {
-        if matches!(self.state, JobState::Stopped) {
-            if let Some(pgid) = self.process_group_id() {
-                sys::signal::continue_process(pgid)?;
-                self.state = JobState::Running;
-                Ok(())
-            } else {
-                Err(error::ErrorKind::FailedToSendSignal.into())
-            }
-        } else {
-            error::unimp("move job to background")
-        }
+        self.go_on()
     }
 
     /// Moves the job to execute in the foreground.
     pub fn move_to_foreground(&mut self) -> Result<(), error::Error> {
-        if matches!(self.state, JobState::Stopped) {
-            if let Some(pgid) = self.process_group_id() {
-                sys::signal::continue_process(pgid)?;
-                self.state = JobState::Running;
-            } else {
-                return Err(error::ErrorKind::FailedToSendSignal.into());
-            }
-        }
-
         if let Some(pgid) = self.process_group_id() {
             sys::terminal::move_to_foreground(pgid)?;
         }
-
-        Ok(())
+        self.go_on()
     }
 
     /// Kills the job.
@@ -428,31 +482,20 @@ impl Job {
     ///
     /// * `signal` - The signal to send to the job.
     pub fn kill(&self, signal: traps::TrapSignal) -> Result<(), error::Error> {
-        if let Some(pid) = self.process_group_id() {
-            sys::signal::kill_process(pid, signal)
-        } else {
-            Err(error::ErrorKind::FailedToSendSignal.into())
+        match (self.pgid, self.processes.first()) {
+            (Some(pgid), _) => sys::signal::kill_process(-pgid, signal),
+            (None, Some(process)) => sys::signal::kill_process(process.pid(), signal),
+            (None, None) => Err(error::ErrorKind::FailedToSendSignal.into()),
         }
     }
 
     /// Tries to retrieve a "representative" pid for the job.
-    pub fn representative_pid(&self) -> Option<sys::process::ProcessId> {
-        for task in &self.tasks {
-            match task {
-                JobTask::External(p) => {
-                    if let Some(pid) = p.pid() {
-                        return Some(pid);
-                    }
-                }
-                JobTask::Internal(_) => (),
-            }
-        }
-        None
+    pub fn representative_pid(&self) -> Option<ProcessId> {
+        self.processes.first().map(ChildProcess::pid)
     }
 
     /// Tries to retrieve the process group ID (PGID) of the job.
-    pub fn process_group_id(&self) -> Option<sys::process::ProcessId> {
-        // TODO(jobs): Don't assume that the first PID is the PGID.
+    pub fn process_group_id(&self) -> Option<ProcessId> {
         self.pgid.or_else(|| self.representative_pid())
     }
 }

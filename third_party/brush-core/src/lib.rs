@@ -31,6 +31,7 @@ pub mod processes;
 mod prompt;
 mod regex;
 pub mod results;
+mod subshell;
 mod shell;
 pub mod sourceinfo;
 pub mod sys;

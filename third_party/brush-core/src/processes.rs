@@ -1,90 +1,93 @@
 //! Process management
 
-use futures::FutureExt;
+use crate::{
+    ExecutionExitCode, ExecutionResult, error,
+    sys::{
+        self,
+        process::{Change, ProcessId},
+    },
+};
 
-use crate::{error, sys};
+/// What signals add to their number in an exit status.
+const BY_SIGNAL: i32 = 128;
 
-/// A waitable future that will yield the results of a child process's execution.
-pub(crate) type WaitableChildProcess = std::pin::Pin<
-    Box<dyn futures::Future<Output = Result<std::process::Output, std::io::Error>> + Send + Sync>,
->;
-
-/// Tracks a child process being awaited.
+/// A child of this shell's process.
 pub struct ChildProcess {
-    /// A waitable future that will yield the results of a child process's execution.
-    exec_future: WaitableChildProcess,
-    /// If available, the process ID of the child.
-    pid: Option<sys::process::ProcessId>,
-    /// If available, the process group ID of the child.
-    pgid: Option<sys::process::ProcessId>,
+    pid: ProcessId,
+    pgid: Option<ProcessId>,
+    ended: Option<Change>,
+}
+
+/// Represents the result of waiting for an executing process.
+#[derive(Clone, Copy)]
+pub enum ProcessWaitResult {
+    /// The process completed.
+    Completed(ExecutionResult),
+    /// The process stopped and has not yet completed.
+    Stopped,
 }
 
 impl ChildProcess {
-    /// Wraps a child process and its future.
-    pub fn new(
-        child: sys::process::Child,
-        pid: Option<sys::process::ProcessId>,
-        pgid: Option<sys::process::ProcessId>,
-    ) -> Self {
+    /// A child with this number, in the process group `pgid` if it has one of its own.
+    pub const fn new(pid: ProcessId, pgid: Option<ProcessId>) -> Self {
         Self {
-            exec_future: Box::pin(child.wait_with_output()),
             pid,
             pgid,
+            ended: None,
         }
     }
 
     /// Returns the process's ID.
-    pub const fn pid(&self) -> Option<sys::process::ProcessId> {
+    pub const fn pid(&self) -> ProcessId {
         self.pid
     }
 
     /// Returns the process's group ID.
-    pub const fn pgid(&self) -> Option<sys::process::ProcessId> {
+    pub const fn pgid(&self) -> Option<ProcessId> {
         self.pgid
     }
 
-    /// Waits for the process to exit.
-    pub async fn wait(&mut self) -> Result<ProcessWaitResult, error::Error> {
-        #[allow(unused_mut, reason = "only mutated on some platforms")]
-        let mut sigtstp = sys::signal::tstp_signal_listener()?;
-        #[allow(unused_mut, reason = "only mutated on some platforms")]
-        let mut sigchld = sys::signal::chld_signal_listener()?;
-
-        #[allow(clippy::ignored_unit_patterns)]
-        loop {
-            tokio::select! {
-                output = &mut self.exec_future => {
-                    break Ok(ProcessWaitResult::Completed(output?))
-                },
-                _ = sigtstp.recv() => {
-                    break Ok(ProcessWaitResult::Stopped)
-                },
-                _ = sigchld.recv() => {
-                    if sys::signal::poll_for_stopped_child(self.pid)? {
-                        break Ok(ProcessWaitResult::Stopped);
-                    }
-                },
-                _ = sys::signal::await_ctrl_c() => {
-                    // SIGINT got thrown. Handle it and continue looping. The child should
-                    // have received it as well, and either handled it or ended up getting
-                    // terminated (in which case we'll see the child exit).
-                },
-            }
-        }
+    /// How it ended, if that is known.
+    pub const fn ended(&self) -> Option<Change> {
+        self.ended
     }
 
-    pub(crate) fn poll(&mut self) -> Option<Result<std::process::Output, error::Error>> {
-        let checkable_future = &mut self.exec_future;
-        checkable_future
-            .now_or_never()
-            .map(|result| result.map_err(Into::into))
+    /// Waits until it has ended or is stopped. A signal that ends the shell ends the wait.
+    pub fn wait(&mut self) -> Result<ProcessWaitResult, error::Error> {
+        Ok(match self.look(true)? {
+            Some(result) => result,
+            None => ProcessWaitResult::Completed(ExecutionResult::success()),
+        })
+    }
+
+    /// Whether it has ended or was stopped since the last time.
+    pub fn poll(&mut self) -> Result<Option<ProcessWaitResult>, error::Error> {
+        self.look(false)
+    }
+
+    fn look(&mut self, block: bool) -> Result<Option<ProcessWaitResult>, error::Error> {
+        let change = match self.ended {
+            Some(change) => Some(change),
+            None => sys::process::wait_for(self.pid, block)?,
+        };
+        if !matches!(change, None | Some(Change::Stopped(_))) {
+            self.ended = change;
+        }
+        Ok(change.map(ProcessWaitResult::from))
     }
 }
 
-/// Represents the result of waiting for an executing process.
-pub enum ProcessWaitResult {
-    /// The process completed.
-    Completed(std::process::Output),
-    /// The process stopped and has not yet completed.
-    Stopped,
+impl From<Change> for ProcessWaitResult {
+    fn from(change: Change) -> Self {
+        match change {
+            Change::Stopped(_) => Self::Stopped,
+            Change::Exited(status) => Self::Completed(ExecutionResult::new(status)),
+            Change::Killed(signal) => Self::Completed(ExecutionResult::from(by_signal(signal))),
+        }
+    }
+}
+
+/// The exit status of what a signal ended.
+pub fn by_signal(signal: i32) -> ExecutionExitCode {
+    ExecutionExitCode::from(u8::try_from(BY_SIGNAL + signal).unwrap_or(u8::MAX))
 }

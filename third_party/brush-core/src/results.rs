@@ -1,12 +1,9 @@
 //! Encapsulation of execution results.
 
-#[cfg(unix)]
-use std::os::unix::process::ExitStatusExt;
-
 use crate::{error, processes};
 
 /// Represents the result of executing a command or similar item.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 pub struct ExecutionResult {
     /// The control flow transition to apply after execution.
     pub next_control_flow: ExecutionControlFlow,
@@ -106,24 +103,6 @@ impl From<ExecutionWaitResult> for ExecutionResult {
             // TODO(jobs): We need to job-manage the stopped process.
             ExecutionWaitResult::Stopped(..) => Self::stopped(),
         }
-    }
-}
-
-impl From<std::process::Output> for ExecutionResult {
-    fn from(output: std::process::Output) -> Self {
-        if let Some(code) = output.status.code() {
-            #[expect(clippy::cast_sign_loss)]
-            return Self::new((code & 0xFF) as u8);
-        }
-
-        #[cfg(unix)]
-        if let Some(signal) = output.status.signal() {
-            #[expect(clippy::cast_sign_loss)]
-            return Self::new((signal & 0xFF) as u8 + 128);
-        }
-
-        tracing::error!("unhandled process exit");
-        Self::new(127)
     }
 }
 
@@ -247,8 +226,6 @@ pub enum ExecutionSpawnResult {
     Completed(ExecutionResult),
     /// Indicates that a process was started and had not yet completed.
     StartedProcess(processes::ChildProcess),
-    /// Indicates that a task was started to handle the execution asynchronously.
-    StartedTask(tokio::task::JoinHandle<Result<ExecutionResult, error::Error>>),
 }
 
 impl From<ExecutionResult> for ExecutionSpawnResult {
@@ -258,41 +235,30 @@ impl From<ExecutionResult> for ExecutionSpawnResult {
 }
 
 impl ExecutionSpawnResult {
-    /// Waits for the command to complete.
+    /// Waits for the command to complete, or to stop.
     pub async fn wait(self) -> Result<ExecutionWaitResult, error::Error> {
-        let result = match self {
-            Self::StartedProcess(mut child) => {
-                // Wait for the process to exit or for a relevant signal, whichever happens
-                // first.
-                match child.wait().await? {
-                    processes::ProcessWaitResult::Completed(output) => {
-                        ExecutionWaitResult::Completed(ExecutionResult::from(output))
-                    }
-                    processes::ProcessWaitResult::Stopped => ExecutionWaitResult::Stopped(child),
-                }
-            }
+        Ok(match self {
             Self::Completed(result) => ExecutionWaitResult::Completed(result),
-            Self::StartedTask(join_handle) => {
-                let result = join_handle.await?;
-                ExecutionWaitResult::Completed(result?)
-            }
-        };
-
-        Ok(result)
+            Self::StartedProcess(mut child) => match child.wait()? {
+                processes::ProcessWaitResult::Completed(result) => {
+                    ExecutionWaitResult::Completed(result)
+                }
+                processes::ProcessWaitResult::Stopped => ExecutionWaitResult::Stopped(child),
+            },
+        })
     }
 
-    pub(crate) async fn poll(self) -> Result<ExecutionWaitResult, error::Error> {
-        let result = match self {
-            Self::StartedProcess(child) => ExecutionWaitResult::Stopped(child),
+    /// What is known of the command without waiting for it.
+    pub(crate) fn poll(self) -> Result<ExecutionWaitResult, error::Error> {
+        Ok(match self {
             Self::Completed(result) => ExecutionWaitResult::Completed(result),
-            Self::StartedTask(join_handle) => {
-                // TODO(jobs): This isn't right.
-                let result = join_handle.await?;
-                ExecutionWaitResult::Completed(result?)
-            }
-        };
-
-        Ok(result)
+            Self::StartedProcess(mut child) => match child.poll()? {
+                Some(processes::ProcessWaitResult::Completed(result)) => {
+                    ExecutionWaitResult::Completed(result)
+                }
+                _ => ExecutionWaitResult::Stopped(child),
+            },
+        })
     }
 }
 

@@ -186,6 +186,18 @@ impl<SE: extensions::ShellExtensions> Clone for Shell<SE> {
     }
 }
 
+impl<SE: extensions::ShellExtensions> Shell<SE> {
+    /// Makes this the shell of a forked process.
+    pub(crate) fn become_subshell(&mut self) {
+        self.traps = self.traps.for_subshell();
+        self.jobs = self.jobs.for_subshell();
+        self.call_stack.clear_active_trap_signals();
+        self.options.interactive = false;
+        self.options.enable_job_control = false;
+        self.depth += 1;
+    }
+}
+
 impl<SE: extensions::ShellExtensions> AsRef<Self> for Shell<SE> {
     fn as_ref(&self) -> &Self {
         self

@@ -8,7 +8,25 @@ use std::{
 
 use itertools::Itertools as _;
 
-use crate::{error, sys};
+use crate::{
+    error,
+    sys::{
+        self,
+        signal::{Disposition, Signal},
+    },
+};
+
+/// The signals that end a shell in an orderly way.
+const FATAL_SIGNALS: [Signal; 8] = [
+    Signal::SIGHUP,
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+    Signal::SIGALRM,
+    Signal::SIGTERM,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGXCPU,
+];
 
 /// Type of signal that can be trapped in the shell.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -183,8 +201,6 @@ pub struct TrapHandlerConfig {
     handlers: HashMap<TrapSignal, TrapHandler>,
     /// Handlers of the shell that this one is a subshell of: shown, but not run.
     inherited: HashSet<TrapSignal>,
-    /// Whether this is a subshell's: the process' signals are not its own.
-    subshell: bool,
 }
 
 impl TrapHandlerConfig {
@@ -215,12 +231,11 @@ impl TrapHandlerConfig {
             .filter(|_| !self.inherited.contains(&signal_type))
     }
 
-    /// Returns the configuration of a subshell: what ignores a signal stays, other handlers
+    /// Returns the configuration of a subshell, a process that handles no signal yet: what ignores a signal stays, other handlers
     /// for signals and for `EXIT` are no longer run, but shown until `trap` changes any.
     #[must_use]
     pub fn for_subshell(&self) -> Self {
         let mut result = self.clone();
-        result.subshell = true;
         let reset = self.handlers.iter().filter(|(signal, handler)| match signal {
             TrapSignal::Signal(_) => !handler.command.is_empty(),
             TrapSignal::Exit => true,
@@ -251,8 +266,15 @@ impl TrapHandlerConfig {
         source_info: crate::SourceInfo,
     ) {
         self.drop_inherited();
-        if let (TrapSignal::Signal(signal), false) = (signal_type, self.subshell) {
-            sys::signal::set_disposition(signal, Some(command.is_empty()));
+        if let TrapSignal::Signal(signal) = signal_type {
+            sys::signal::set_disposition(
+                signal,
+                if command.is_empty() {
+                    Disposition::Ignore
+                } else {
+                    Disposition::Note
+                },
+            );
         }
         let _ = self.handlers.insert(
             signal_type,
@@ -261,6 +283,25 @@ impl TrapHandlerConfig {
                 source_info,
             },
         );
+        if signal_type == TrapSignal::Exit {
+            self.dispose_of_fatal();
+        }
+    }
+
+    /// Sets what signals do that have no trap of their own and would end the shell: when there is
+    /// an `EXIT` trap it is run before.
+    fn dispose_of_fatal(&self) {
+        let disposition = if self.handles(TrapSignal::Exit) {
+            Disposition::End
+        } else {
+            Disposition::Default
+        };
+        for signal in FATAL_SIGNALS {
+            let own = self.active_handler(TrapSignal::Signal(signal)).is_some();
+            if !own && !sys::signal::is_ignored(signal) {
+                sys::signal::set_disposition(signal, disposition);
+            }
+        }
     }
 
     /// Removes handlers for a trap signal.
@@ -271,16 +312,19 @@ impl TrapHandlerConfig {
     pub fn remove_handlers(&mut self, signal_type: TrapSignal) {
         self.drop_inherited();
         let removed = self.handlers.remove(&signal_type);
-        if let (TrapSignal::Signal(signal), false, true) =
-            (signal_type, self.subshell, removed.is_some())
-        {
-            sys::signal::set_disposition(signal, None);
+        match signal_type {
+            TrapSignal::Signal(signal) if removed.is_some() => {
+                sys::signal::set_disposition(signal, Disposition::Default);
+                self.dispose_of_fatal();
+            }
+            TrapSignal::Exit => self.dispose_of_fatal(),
+            _ => {}
         }
     }
 
     /// The next signal that came and has a handler to be run by this shell.
     pub(crate) fn take_pending(&self) -> Option<TrapSignal> {
-        if self.subshell || !sys::signal::any_pending() {
+        if !sys::signal::any_pending() {
             return None;
         }
         self.handlers
@@ -291,7 +335,7 @@ impl TrapHandlerConfig {
 
     /// Returns the number of a trapped signal that came and was not handled yet.
     pub fn pending(&self) -> Option<i32> {
-        if self.subshell || !sys::signal::any_pending() {
+        if !sys::signal::any_pending() {
             return None;
         }
         self.handlers.keys().find_map(|key| match key {

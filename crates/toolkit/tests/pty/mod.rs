@@ -86,6 +86,15 @@ impl Pty {
         tcgetattr(&self.line).unwrap()
     }
 
+    /// The name of the program that the keyboard is for.
+    pub(crate) fn foreground(&self) -> String {
+        let group = rustix::termios::tcgetpgrp(&self.master).ok();
+        let name = group.and_then(|pid| {
+            std::fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero())).ok()
+        });
+        name.unwrap_or_default().trim_end().to_owned()
+    }
+
     /// Types.
     pub(crate) fn send(&mut self, keys: &str) {
         self.master.write_all(keys.as_bytes()).unwrap();

@@ -1,7 +1,10 @@
 //! Trap handling for the shell.
 
 use crate::{
-    ExecutionExitCode, ExecutionParameters, ExecutionResult, ProcessGroupPolicy, error, traps::TrapSignal,
+    ExecutionControlFlow, ExecutionExitCode, ExecutionParameters, ExecutionResult,
+    ProcessGroupPolicy, error, processes,
+    sys::{self, signal::Signal},
+    traps::TrapSignal,
 };
 
 impl<SE: crate::extensions::ShellExtensions> crate::Shell<SE> {
@@ -42,6 +45,27 @@ impl<SE: crate::extensions::ShellExtensions> crate::Shell<SE> {
         &mut self,
         params: &ExecutionParameters,
     ) -> Result<Option<ExecutionResult>, error::Error> {
+        if sys::signal::take_child_changed() {
+            self.jobs.refresh()?;
+            if !self.options.interactive {
+                self.jobs.sweep();
+            }
+        }
+        if let Some(signal) = sys::signal::fatal() {
+            let mut result = ExecutionResult::from(processes::by_signal(signal));
+            result.next_control_flow = ExecutionControlFlow::ExitShell;
+            return Ok(Some(result));
+        }
+        let interrupt = Signal::SIGINT;
+        if self.options.interactive
+            && sys::signal::is_pending(interrupt)
+            && !self.traps.handles(TrapSignal::Signal(interrupt))
+        {
+            // Whoever reads the commands sees why, and goes on.
+            let mut result = ExecutionResult::from(ExecutionExitCode::Interrupted);
+            result.next_control_flow = ExecutionControlFlow::ExitShell;
+            return Ok(Some(result));
+        }
         while let Some(signal) = self.traps.take_pending() {
             let result = self.invoke_trap_handler(signal, params).await?;
             if !result.is_normal_flow() {

@@ -1,4 +1,3 @@
-pub mod async_pipe;
 pub mod commands;
 pub(crate) mod env;
 pub mod fd;
@@ -6,8 +5,8 @@ pub mod fs;
 pub mod input;
 pub(crate) mod network;
 pub mod poll;
+pub mod process;
 use crate::error;
-pub use crate::sys::tokio_process as process;
 pub mod resource;
 pub mod signal;
 pub mod terminal;

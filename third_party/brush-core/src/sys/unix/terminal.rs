@@ -94,7 +94,9 @@ pub fn get_foreground_pid() -> Option<sys::process::ProcessId> {
 
 /// Move the specified process to the foreground of the attached terminal.
 pub fn move_to_foreground(pid: sys::process::ProcessId) -> Result<(), error::Error> {
-    nix::unistd::tcsetpgrp(std::io::stdin(), nix::unistd::Pid::from_raw(pid))?;
+    sys::signal::without_sigttou(|| {
+        nix::unistd::tcsetpgrp(std::io::stdin(), nix::unistd::Pid::from_raw(pid))
+    })?;
     Ok(())
 }
 
@@ -106,7 +108,7 @@ pub fn move_self_to_foreground() -> Result<(), std::io::Error> {
 
         // TODO(jobs): This sometimes fails with ENOTTY even though we checked that stdin is a
         // terminal. We should investigate why this is happening.
-        let _ = nix::unistd::tcsetpgrp(std::io::stdin(), pgid);
+        let _ = sys::signal::without_sigttou(|| nix::unistd::tcsetpgrp(std::io::stdin(), pgid));
     }
 
     Ok(())

@@ -1,0 +1,100 @@
+//! Processes: how they are started, forked and waited for.
+
+use std::sync::OnceLock;
+
+use nix::{
+    errno::Errno,
+    sys::wait::{WaitPidFlag, WaitStatus, waitpid},
+    unistd::Pid,
+};
+
+use crate::{error, sys};
+
+/// A process number.
+pub type ProcessId = i32;
+
+/// What became of a child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It exited with this status.
+    Exited(u8),
+    /// This signal ended it.
+    Killed(i32),
+    /// This signal stopped it.
+    Stopped(i32),
+}
+
+/// On which side of a fork the caller is.
+pub(crate) enum Forked {
+    /// In the new process.
+    Child,
+    /// In the old one; the number is the new one's.
+    Parent(ProcessId),
+}
+
+static SHELL_PID: OnceLock<u32> = OnceLock::new();
+
+/// The number of the process that the shell was started as: `$$`, in its subshells too.
+pub fn shell_pid() -> u32 {
+    *SHELL_PID.get_or_init(std::process::id)
+}
+
+/// Starts a program. It has to be waited for with [`wait_for`].
+pub(crate) fn spawn(mut command: std::process::Command) -> std::io::Result<ProcessId> {
+    sys::signal::watch_children();
+    let child = command.spawn()?;
+    ProcessId::try_from(child.id()).map_err(std::io::Error::other)
+}
+
+/// Forks this process. The child has the default disposition for every signal that the parent
+/// handles, and no child of its own.
+pub(crate) fn fork() -> Result<Forked, error::Error> {
+    shell_pid();
+    sys::signal::watch_children();
+    // SAFETY:
+    // The shell has one thread: there is no other that could hold a lock in the child.
+    match unsafe { nix::unistd::fork() }? {
+        nix::unistd::ForkResult::Parent { child } => Ok(Forked::Parent(child.as_raw())),
+        nix::unistd::ForkResult::Child => {
+            sys::signal::reset_in_child();
+            Ok(Forked::Child)
+        }
+    }
+}
+
+/// Ends this process at once: what the parent left in buffers is not written again.
+pub(crate) fn exit_now(status: u8) -> ! {
+    // SAFETY:
+    // _exit(2) has no preconditions.
+    unsafe { nix::libc::_exit(i32::from(status)) }
+}
+
+/// Asks for, or waits for, a change of a child. `None` when there is none yet: without `block`, or
+/// with it when a signal came that ends the shell. A child that is not ours, or no longer, has
+/// exited with status 127.
+pub(crate) fn wait_for(pid: ProcessId, block: bool) -> Result<Option<Change>, error::Error> {
+    let mut flags = WaitPidFlag::WUNTRACED;
+    if !block {
+        flags |= WaitPidFlag::WNOHANG;
+    }
+    loop {
+        let change = match waitpid(Pid::from_raw(pid), Some(flags)) {
+            Ok(WaitStatus::Exited(_, status)) => Change::Exited(status as u8),
+            Ok(WaitStatus::Signaled(_, signal, _)) => Change::Killed(signal as i32),
+            Ok(WaitStatus::Stopped(_, signal)) => return Ok(Some(Change::Stopped(signal as i32))),
+            Ok(WaitStatus::StillAlive) => return Ok(None),
+            Ok(_) => continue,
+            Err(Errno::EINTR) if sys::signal::fatal_pending() => return Ok(None),
+            Err(Errno::EINTR) => continue,
+            Err(Errno::ECHILD) => return Ok(Some(Change::Exited(127))),
+            Err(errno) => return Err(errno.into()),
+        };
+        sys::signal::note_child();
+        return Ok(Some(change));
+    }
+}
+
+/// Puts a process into a process group. One that has already gone its way is left alone.
+pub(crate) fn set_group(pid: ProcessId, group: ProcessId) {
+    let _ = nix::unistd::setpgid(Pid::from_raw(pid), Pid::from_raw(group));
+}
