@@ -577,8 +577,7 @@ pub(crate) fn execute_external_command(
     // after it.
     let traps = context.shell.traps();
     let replace = context.params.last_command
-        && !traps.handles(traps::TrapSignal::Exit)
-        && !traps.handles(traps::TrapSignal::Err);
+        && !traps.any_active();
     let started = if replace {
         Err(cmd.exec())
     } else {
@@ -665,7 +664,10 @@ pub(crate) async fn invoke_shell_function(
     )?;
 
     // Invoke the function.
+    let loop_depth = context.shell.loop_depth();
+    context.shell.set_loop_depth(0);
     let result = body.execute(context.shell, &params).await;
+    context.shell.set_loop_depth(loop_depth);
 
     // Clean up parameters so any owned files are closed.
     drop(params);

@@ -549,7 +549,11 @@ impl ShellEnvironment {
         mut var: ShellVariable,
         target_scope: EnvironmentScope,
     ) -> Result<(), error::Error> {
-        if self.export_variables_on_modification {
+        let name = name.into();
+        // A local variable is exported when the one that it hides is.
+        let hides_exported = matches!(target_scope, EnvironmentScope::Local)
+            && self.get(name.as_str()).is_some_and(|(_, hidden)| hidden.is_exported());
+        if self.export_variables_on_modification || hides_exported {
             var.export();
         }
 

@@ -216,6 +216,10 @@ pub enum ErrorKind {
     #[error("platform error: {0}")]
     PlatformError(#[from] sys::PlatformError),
 
+    /// The end of a substring lies before its beginning.
+    #[error("{0}: substring expression < 0")]
+    NegativeSubstring(i64),
+
     /// An invalid umask was provided.
     #[error("invalid umask value")]
     InvalidUmask,

@@ -187,12 +187,14 @@ impl Expansion {
                                 .take(len_from_this_piece)
                                 .collect(),
                         ),
-                        ExpansionPiece::Splittable(s) => ExpansionPiece::Splittable(
-                            s.chars()
-                                .skip(desired_offset_into_this_piece)
-                                .take(len_from_this_piece)
-                                .collect(),
-                        ),
+                        ExpansionPiece::Splittable(s) | ExpansionPiece::Literal(s) => {
+                            ExpansionPiece::Splittable(
+                                s.chars()
+                                    .skip(desired_offset_into_this_piece)
+                                    .take(len_from_this_piece)
+                                    .collect(),
+                            )
+                        }
                     };
 
                     pieces.push(new_piece);
@@ -222,6 +224,14 @@ struct WordField(Vec<ExpansionPiece>);
 impl WordField {
     pub const fn new() -> Self {
         Self(vec![])
+    }
+
+    /// Appends a character that may be part of a pattern.
+    fn append(&mut self, c: char) {
+        match self.0.last_mut() {
+            Some(ExpansionPiece::Splittable(last)) => last.push(c),
+            _ => self.0.push(ExpansionPiece::Splittable(c.to_string())),
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -261,15 +271,19 @@ impl From<String> for WordField {
 
 #[derive(Clone, Debug, PartialEq)]
 enum ExpansionPiece {
+    /// Quoted: neither split nor a pattern.
     Unsplittable(String),
+    /// What an expansion came to: split by `IFS`, and a pattern.
     Splittable(String),
+    /// What was written: a pattern; it is split only where a brace expansion put a space.
+    Literal(String),
 }
 
 impl From<ExpansionPiece> for String {
     fn from(piece: ExpansionPiece) -> Self {
         match piece {
             ExpansionPiece::Unsplittable(s) => s,
-            ExpansionPiece::Splittable(s) => s,
+            ExpansionPiece::Splittable(s) | ExpansionPiece::Literal(s) => s,
         }
     }
 }
@@ -278,7 +292,7 @@ impl From<ExpansionPiece> for patterns::PatternPiece {
     fn from(piece: ExpansionPiece) -> Self {
         match piece {
             ExpansionPiece::Unsplittable(s) => Self::Literal(s),
-            ExpansionPiece::Splittable(s) => Self::Pattern(s),
+            ExpansionPiece::Splittable(s) | ExpansionPiece::Literal(s) => Self::Pattern(s),
         }
     }
 }
@@ -287,7 +301,7 @@ impl From<ExpansionPiece> for crate::regex::RegexPiece {
     fn from(piece: ExpansionPiece) -> Self {
         match piece {
             ExpansionPiece::Unsplittable(s) => Self::Literal(s),
-            ExpansionPiece::Splittable(s) => Self::Pattern(s),
+            ExpansionPiece::Splittable(s) | ExpansionPiece::Literal(s) => Self::Pattern(s),
         }
     }
 }
@@ -296,23 +310,33 @@ impl ExpansionPiece {
     const fn as_str(&self) -> &str {
         match self {
             Self::Unsplittable(s) => s.as_str(),
-            Self::Splittable(s) => s.as_str(),
+            Self::Splittable(s) | Self::Literal(s) => s.as_str(),
         }
     }
 
     const fn len(&self) -> usize {
         match self {
             Self::Unsplittable(s) => s.len(),
-            Self::Splittable(s) => s.len(),
+            Self::Splittable(s) | Self::Literal(s) => s.len(),
         }
     }
 
     fn make_unsplittable(self) -> Self {
         match self {
             Self::Unsplittable(_) => self,
-            Self::Splittable(s) => Self::Unsplittable(s),
+            Self::Splittable(s) | Self::Literal(s) => Self::Unsplittable(s),
         }
     }
+}
+
+/// Marks what stood in an expansion's braces as what the expansion came to.
+fn splittable(mut expansion: Expansion) -> Expansion {
+    for piece in expansion.fields.iter_mut().flat_map(|field| &mut field.0) {
+        if let ExpansionPiece::Literal(text) = piece {
+            *piece = ExpansionPiece::Splittable(std::mem::take(text));
+        }
+    }
+    expansion
 }
 
 enum ParameterState {
@@ -645,7 +669,7 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
             &['$', '`', '\\', '\'', '\"', '~', '{']
         };
         if !word.contains(expansion_chars) {
-            return Ok(Expansion::from(ExpansionPiece::Splittable(word.to_owned())));
+            return Ok(Expansion::from(ExpansionPiece::Literal(word.to_owned())));
         }
 
         // Apply brace expansion first, before anything else (not applicable to heredoc bodies).
@@ -769,40 +793,41 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
         Ok(result)
     }
 
+    /// Splits fields as POSIX says (2.6.5): blanks of `IFS` around a field are dropped, any other
+    /// character of it ends one, even an empty one.
     fn split_fields(&self, expansion: Expansion) -> Vec<WordField> {
         let ifs = self.shell.ifs();
+        let is_blank = |c: char| matches!(c, ' ' | '\t' | '\n');
 
         let mut fields: Vec<WordField> = vec![];
-        let mut current_field = WordField::new();
-
-        // Go through the fields we have so far.
         for existing_field in expansion.fields {
+            let mut current_field = WordField::new();
+            // Whether blanks ended the last field: a separator behind them ends the same one.
+            let mut ended_by_blank = false;
             for piece in existing_field.0 {
-                match piece {
-                    ExpansionPiece::Unsplittable(_) => current_field.0.push(piece),
-                    ExpansionPiece::Splittable(s) => {
-                        for c in s.chars() {
-                            if ifs.contains(c) {
-                                if !current_field.0.is_empty() {
-                                    fields.push(std::mem::take(&mut current_field));
-                                }
-                            } else {
-                                match current_field.0.last_mut() {
-                                    Some(ExpansionPiece::Splittable(last)) => last.push(c),
-                                    Some(ExpansionPiece::Unsplittable(_)) | None => {
-                                        current_field
-                                            .0
-                                            .push(ExpansionPiece::Splittable(c.to_string()));
-                                    }
-                                }
-                            }
-                        }
+                let (text, is_literal) = match piece {
+                    ExpansionPiece::Unsplittable(_) => {
+                        current_field.0.push(piece);
+                        continue;
+                    }
+                    ExpansionPiece::Splittable(text) => (text, false),
+                    ExpansionPiece::Literal(text) => (text, true),
+                };
+                for c in text.chars() {
+                    let separates = if is_literal { c == ' ' } else { ifs.contains(c) };
+                    if !separates {
+                        current_field.append(c);
+                    } else if !current_field.0.is_empty() {
+                        fields.push(std::mem::take(&mut current_field));
+                        ended_by_blank = is_blank(c);
+                    } else if !is_blank(c) && !std::mem::take(&mut ended_by_blank) {
+                        let empty = ExpansionPiece::Unsplittable(String::new());
+                        fields.push(WordField::from(empty));
                     }
                 }
             }
-
             if !current_field.0.is_empty() {
-                fields.push(std::mem::take(&mut current_field));
+                fields.push(current_field);
             }
         }
 
@@ -853,9 +878,7 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
         word_piece: brush_parser::word::WordPiece,
     ) -> Result<Expansion, error::Error> {
         let expansion: Expansion = match word_piece {
-            brush_parser::word::WordPiece::Text(s) => {
-                Expansion::from(ExpansionPiece::Splittable(s))
-            }
+            brush_parser::word::WordPiece::Text(s) => Expansion::from(ExpansionPiece::Literal(s)),
             brush_parser::word::WordPiece::SingleQuotedText(s) => {
                 Expansion::from(ExpansionPiece::Unsplittable(s))
             }
@@ -903,7 +926,7 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
                 ExpansionPiece::Unsplittable(self.expand_tilde_expression(&tilde_expr)?),
             ),
             brush_parser::word::WordPiece::ParameterExpansion(p) => {
-                self.expand_parameter_expr(p).await?
+                splittable(self.expand_parameter_expr(p).await?)
             }
             brush_parser::word::WordPiece::BackquotedCommandSubstitution(s)
             | brush_parser::word::WordPiece::CommandSubstitution(s) => {
@@ -934,7 +957,7 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
                     // If we are *not* in a double-quoted context and we were requested to skip
                     // unquoted backslash removal, then we need to skip removing backslashes here.
                     if !self.in_double_quotes && self.disable_unquoted_backslash_removal {
-                        return Ok(Expansion::from(ExpansionPiece::Splittable(s)));
+                        return Ok(Expansion::from(ExpansionPiece::Literal(s)));
                     }
 
                     // Otherwise, we expect a backslash here; remove it.
@@ -1302,15 +1325,20 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
                 let expanded_offset = min(expanded_offset, expanded_parameter_len);
 
                 let end_offset = if let Some(length) = length {
-                    let mut expanded_length = length.eval(self.shell, self.params, false).await?;
+                    let expanded_length = length.eval(self.shell, self.params, false).await?;
                     if expanded_length < 0 {
-                        expanded_length += expanded_parameter_len;
+                        // It is a place as seen from the end.
+                        let end_offset = expanded_parameter_len + expanded_length;
+                        if end_offset < expanded_offset {
+                            return Err(error::ErrorKind::NegativeSubstring(expanded_length).into());
+                        }
+                        end_offset
+                    } else {
+                        min(
+                            expanded_offset.saturating_add(expanded_length),
+                            expanded_parameter_len,
+                        )
                     }
-
-                    let expanded_length =
-                        min(expanded_length, expanded_parameter_len - expanded_offset);
-
-                    expanded_offset + expanded_length
                 } else {
                     expanded_parameter_len
                 };

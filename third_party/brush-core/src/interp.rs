@@ -756,14 +756,26 @@ impl Execute for ast::CompoundCommand {
                     ExecutionWaitResult::Stopped(_) => ExecutionResult::stopped(),
                 })
             }
-            Self::ForClause(f) => f.execute(shell, params).await,
             Self::CaseClause(c) => c.execute(shell, params).await,
             Self::IfClause(i) => i.execute(shell, params).await,
-            Self::WhileClause(w) => (WhileOrUntil::While, w).execute(shell, params).await,
-            Self::UntilClause(u) => (WhileOrUntil::Until, u).execute(shell, params).await,
             Self::Arithmetic(a) => a.execute(shell, params).await,
-            Self::ArithmeticForClause(a) => a.execute(shell, params).await,
             Self::Coprocess(c) => c.execute(shell, params).await,
+            Self::ForClause(_)
+            | Self::WhileClause(_)
+            | Self::UntilClause(_)
+            | Self::ArithmeticForClause(_) => {
+                let depth = shell.loop_depth();
+                shell.set_loop_depth(depth + 1);
+                let result = match self {
+                    Self::ForClause(f) => f.execute(shell, params).await,
+                    Self::WhileClause(w) => (WhileOrUntil::While, w).execute(shell, params).await,
+                    Self::UntilClause(u) => (WhileOrUntil::Until, u).execute(shell, params).await,
+                    Self::ArithmeticForClause(a) => a.execute(shell, params).await,
+                    _ => Ok(ExecutionResult::success()),
+                };
+                shell.set_loop_depth(depth);
+                result
+            }
         }
     }
 }
@@ -1225,7 +1237,8 @@ impl<SE: extensions::ShellExtensions> ExecuteInPipeline<SE> for ast::SimpleComma
                 CommandPrefixOrSuffixItem::IoRedirect(redirect) => {
                     if let Err(e) = setup_redirect(context.shell, &mut params, redirect).await
                     {
-                        writeln!(params.stderr(context.shell), "error: {e}")?;
+                        let mut stderr = params.stderr(context.shell);
+                        let _ = context.shell.display_error(&mut stderr, &e);
                         return Ok(ExecutionResult::general_error().into());
                     }
                 }

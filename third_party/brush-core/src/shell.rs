@@ -137,6 +137,12 @@ pub struct Shell<SE: extensions::ShellExtensions = extensions::DefaultShellExten
     #[cfg_attr(feature = "serde", serde(skip))]
     parser_impl: crate::parser::ParserImpl,
 
+    /// How many loops of the function at hand run.
+    loop_depth: usize,
+
+    /// The last status when the trap that runs began.
+    status_before_trap: Option<u8>,
+
     /// Key bindings for the shell, optionally implemented by an interactive shell.
     #[cfg_attr(feature = "serde", serde(skip))]
     key_bindings: Option<KeyBindingsHelper>,
@@ -179,6 +185,8 @@ impl<SE: extensions::ShellExtensions> Clone for Shell<SE> {
             last_stopwatch_time: self.last_stopwatch_time,
             last_stopwatch_offset: self.last_stopwatch_offset,
             parser_impl: self.parser_impl,
+            loop_depth: self.loop_depth,
+            status_before_trap: None,
             key_bindings: self.key_bindings.clone(),
             history: self.history.clone(),
             depth: self.depth + 1,
@@ -194,7 +202,23 @@ impl<SE: extensions::ShellExtensions> Shell<SE> {
         self.call_stack.clear_active_trap_signals();
         self.options.interactive = false;
         self.options.enable_job_control = false;
+        self.status_before_trap = None;
         self.depth += 1;
+    }
+
+    /// How many loops of the function at hand run.
+    pub const fn loop_depth(&self) -> usize {
+        self.loop_depth
+    }
+
+    pub(crate) const fn set_loop_depth(&mut self, depth: usize) {
+        self.loop_depth = depth;
+    }
+
+    /// The status that `exit` and `return` have when they are given none: in a trap the last one
+    /// before it.
+    pub fn default_exit_status(&self) -> u8 {
+        self.status_before_trap.unwrap_or(self.last_exit_status)
     }
 }
 

@@ -231,6 +231,13 @@ impl TrapHandlerConfig {
             .filter(|_| !self.inherited.contains(&signal_type))
     }
 
+    /// Whether there is any handler to run.
+    pub(crate) fn any_active(&self) -> bool {
+        self.handlers.iter().any(|(signal, handler)| {
+            !handler.command.is_empty() && !self.inherited.contains(signal)
+        })
+    }
+
     /// Returns the configuration of a subshell, a process that handles no signal yet: what ignores a signal stays, other handlers
     /// for signals and for `EXIT` are no longer run, but shown until `trap` changes any.
     #[must_use]

@@ -1,6 +1,7 @@
-//! Builtins of ours in place of brush's: `exec`, and those of job control.
+//! Builtins of ours in place of brush's: those that end something, `exec`, and those of job control.
 
 mod exec;
+mod flow;
 mod jobs;
 mod kill;
 mod wait;
@@ -25,11 +26,15 @@ pub(super) fn all() -> HashMap<String, Registration<Extensions>> {
         }
     };
     replace("bg", |context, args| ready(jobs::bg(context, &words(&args))));
+    replace("break", |context, args| ready(flow::break_(context, &words(&args))));
+    replace("continue", |context, args| ready(flow::continue_(context, &words(&args))));
     replace("disown", |context, args| ready(jobs::disown(context, &words(&args))));
     replace("exec", |context, args| ready(exec::exec(context, &words(&args))));
+    replace("exit", |context, args| ready(flow::exit(context, &words(&args))));
     replace("fg", |context, args| Box::pin(jobs::fg(context, words(&args))));
     replace("jobs", |context, args| ready(jobs::jobs(context, &words(&args))));
     replace("kill", |context, args| ready(kill::kill(context, &words(&args))));
+    replace("return", |context, args| ready(flow::leave(context, &words(&args))));
     replace("wait", |context, args| ready(wait::wait(context, &words(&args))));
     all
 }

@@ -258,6 +258,8 @@ impl<SE: extensions::ShellExtensions> Default for Shell<SE> {
             last_stopwatch_offset: 0,
             parser_impl: crate::parser::ParserImpl::default(),
             key_bindings: None,
+            loop_depth: 0,
+            status_before_trap: None,
             history: None,
         }
     }

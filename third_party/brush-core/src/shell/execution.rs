@@ -79,7 +79,8 @@ impl<SE: crate::extensions::ShellExtensions> crate::Shell<SE> {
         params: &ExecutionParameters,
         call_type: callstack::ScriptCallType,
     ) -> Result<ExecutionResult, error::Error> {
-        let path = path.as_ref();
+        let found = self.find_script(path.as_ref(), call_type);
+        let path = found.as_path();
         tracing::debug!("sourcing: {}", path.display());
 
         let mut options = std::fs::File::options();
@@ -114,6 +115,20 @@ impl<SE: crate::extensions::ShellExtensions> crate::Shell<SE> {
         }
 
         Ok(result)
+    }
+
+    /// Where a script to source lies: a name without a slash is looked for in `PATH`, and then in
+    /// the working directory.
+    fn find_script(&self, path: &Path, call_type: callstack::ScriptCallType) -> std::path::PathBuf {
+        let plain = !path.as_os_str().as_encoded_bytes().contains(&b'/');
+        if plain && matches!(call_type, callstack::ScriptCallType::Source) {
+            let folders = self.env_str("PATH").unwrap_or_default().into_owned();
+            let places = folders.split(':').map(|folder| self.absolute_path(Path::new(folder)));
+            if let Some(found) = places.map(|folder| folder.join(path)).find(|file| file.is_file()) {
+                return found;
+            }
+        }
+        path.to_owned()
     }
 
     /// Source the given file as a shell script, returning the execution result.

@@ -135,6 +135,7 @@ impl<SE: crate::extensions::ShellExtensions> crate::Shell<SE> {
         // would need to hold `&mut Shell`, preventing the mutable borrow required by
         // `run_string()`. This is safe because `result` is captured into a variable
         // (never early-returned with `?`), so `leave_trap_handler()` always runs.
+        let outer = self.status_before_trap.replace(orig_last_exit_status);
         self.enter_trap_handler(signal, Some(&handler));
 
         let result = self
@@ -142,6 +143,7 @@ impl<SE: crate::extensions::ShellExtensions> crate::Shell<SE> {
             .await;
 
         self.leave_trap_handler();
+        self.status_before_trap = outer;
         self.last_exit_status = orig_last_exit_status;
 
         result
