@@ -10,8 +10,8 @@ mod options;
 mod session;
 
 use brush_core::{
-    Error, ProfileLoadBehavior, RcLoadBehavior, ShellExtensions, extensions, openfiles::OpenFile,
-    sys::signal,
+    Error, ErrorKind, ProfileLoadBehavior, RcLoadBehavior, ShellExtensions, extensions,
+    openfiles::OpenFile, sys::signal,
 };
 use options::{Input, Options};
 use std::{
@@ -35,7 +35,19 @@ impl extensions::ErrorFormatter for Messages {
         error: &brush_core::error::Error,
         shell: &brush_core::Shell<impl ShellExtensions>,
     ) -> String {
-        format!("{}: {error:#}\n", shell.current_shell_name().unwrap_or("sh".into()))
+        let text = format!("{error:#}");
+        // Not what Rust adds to the kernel's words.
+        let what = text.split(" (os error ").next().unwrap_or(&text);
+        let name = shell.current_shell_name().unwrap_or("sh".into());
+        // What is no program says its own place.
+        let is_syntax = matches!(error.kind(), ErrorKind::ParseError(..));
+        match shell.env_str("LINENO") {
+            _ if is_syntax => format!("{what}\n"),
+            Some(line) if !shell.options().interactive => {
+                format!("{name}: line {line}: {what}\n")
+            }
+            _ => format!("{name}: {what}\n"),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod pty;
 
 use bench::Bench;
 use pty::Pty;
+use rustix::termios::LocalModes;
 use std::process::{Child, Command};
 
 fn start(pty: &Pty, bench: &Bench) -> Child {
@@ -27,6 +28,11 @@ fn last(pty: &Pty) -> String {
 
 fn wait_for_prompt(pty: &mut Pty) {
     pty.wait_for("prompt", |pty| last(pty).trim_end() == "$");
+}
+
+/// Whether Ctrl-C is a signal now.
+fn is_cooked(pty: &Pty) -> bool {
+    pty.settings().local_modes.contains(LocalModes::ISIG)
 }
 
 /// Waits for the prompt below a line.
@@ -95,16 +101,20 @@ fn what_runs_is_interrupted_and_stopped() {
     pty.wait_for("sleep", |pty| pty.foreground() == "sleep");
     pty.send("\x1a");
     pty.wait_for_text("Stopped                 sleep 61 | cat");
+    wait_for_prompt(&mut pty);
     pty.send("bg\r");
     pty.wait_for_text("sleep 61 | cat &");
+    wait_for_prompt(&mut pty);
     pty.send("jobs\r");
     pty.wait_for_text("[1]+  Running                 sleep 61 | cat &");
+    wait_for_prompt(&mut pty);
     pty.send("fg\r");
-    pty.wait_for("job", |pty| last(pty) == "sleep 61 | cat");
+    pty.wait_for("sleep", |pty| pty.foreground() == "sleep");
     pty.send("\x03");
     wait_for_prompt(&mut pty);
     pty.send("while :; do :; done\r");
-    pty.wait_for("loop", |pty| last(pty).ends_with("done"));
+    // It runs once the line is no longer edited.
+    pty.wait_for("loop", |pty| last(pty).ends_with("done") && is_cooked(pty));
     pty.send("\x03");
     wait_for_prompt(&mut pty);
     pty.send("sh -c 'kill -9 $$' &\r");

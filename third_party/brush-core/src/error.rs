@@ -58,7 +58,7 @@ pub enum ErrorKind {
     FunctionNotFound(String),
 
     /// Command was not found.
-    #[error("command not found: {0}")]
+    #[error("{0}: command not found")]
     CommandNotFound(String),
 
     /// Not a builtin.
@@ -124,7 +124,7 @@ pub enum ErrorKind {
     InvalidRedirection,
 
     /// An error occurred while redirecting input or output with the given file.
-    #[error("failed to redirect to {0}: {1}")]
+    #[error("{0}: {1}")]
     RedirectionFailure(String, String),
 
     /// An error occurred evaluating an arithmetic expression.
@@ -173,7 +173,7 @@ pub enum ErrorKind {
     InvalidRegexError(fancy_regex::Error, String),
 
     /// An I/O error occurred.
-    #[error("i/o error: {0}")]
+    #[error("{0}")]
     IoError(#[from] std::io::Error),
 
     /// Invalid substitution syntax.
@@ -233,7 +233,7 @@ pub enum ErrorKind {
     OpenFileNotWritable(&'static str),
 
     /// Bad file descriptor.
-    #[error("bad file descriptor: {0}")]
+    #[error("{0}: Bad file descriptor")]
     BadFileDescriptor(ShellFd),
 
     /// Printf failure

@@ -314,11 +314,9 @@ impl ExpansionPiece {
         }
     }
 
-    const fn len(&self) -> usize {
-        match self {
-            Self::Unsplittable(s) => s.len(),
-            Self::Splittable(s) | Self::Literal(s) => s.len(),
-        }
+    /// Its length in characters.
+    fn len(&self) -> usize {
+        self.as_str().chars().count()
     }
 
     fn make_unsplittable(self) -> Self {
@@ -1315,10 +1313,14 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
                     expanded_offset += expanded_parameter_len;
 
                     // If the offset is still negative, then we need to yield an empty slice.
-                    // We force the offset to the end of the array.
                     if expanded_offset < 0 {
-                        expanded_offset = expanded_parameter_len;
+                        expanded_offset = expanded_parameter_len + 1;
                     }
+                }
+
+                // Nothing lies behind the end, whatever the length says.
+                if expanded_offset > expanded_parameter_len {
+                    return Ok(Expansion::from(String::new()));
                 }
 
                 // Make sure the offset is within the bounds of the item.
@@ -1502,6 +1504,11 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
                 // If no replacement was provided, then we replace with an empty string.
                 let replacement = replacement.unwrap_or(String::new());
                 let expanded_replacement = self.basic_expand_to_str(&replacement).await?;
+
+                // There is nothing to replace where nothing is.
+                if expanded_parameter.undefined {
+                    return Ok(expanded_parameter);
+                }
 
                 let regex = expanded_pattern.to_regex(
                     matches!(match_kind, brush_parser::word::SubstringMatchKind::Prefix),

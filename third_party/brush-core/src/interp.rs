@@ -9,7 +9,7 @@ use crate::commands::{self, CommandArg};
 use crate::env::{EnvironmentLookup, EnvironmentScope, valid_variable_name};
 use crate::openfiles::{OpenFile, OpenFiles};
 use crate::results::{
-    ExecutionExitCode, ExecutionResult, ExecutionSpawnResult, ExecutionWaitResult,
+    ExecutionControlFlow, ExecutionExitCode, ExecutionResult, ExecutionSpawnResult, ExecutionWaitResult,
 };
 use crate::shell::Shell;
 use crate::variables::{
@@ -1072,6 +1072,13 @@ impl Execute for (WhileOrUntil, &ast::WhileOrUntilClauseCommand) {
 
             // Update status for condition
             shell.set_last_exit_status(condition_result.exit_code.into());
+
+            if matches!(
+                condition_result.next_control_flow,
+                ExecutionControlFlow::ContinueLoop { levels: 0 }
+            ) {
+                continue;
+            }
 
             if !condition_result.is_normal_flow() {
                 result = condition_result;

@@ -22,12 +22,23 @@ pub struct JobManager {
     pub jobs: Vec<Job>,
     /// Children that are no jobs: process substitutions. Nobody need wait for them.
     others: Vec<ChildProcess>,
-    /// What ended and was not waited for, the oldest first.
-    ended: VecDeque<(ProcessId, u8)>,
+    /// What has ended, the oldest first.
+    ended: VecDeque<Ended>,
+    /// Whether the jobs are those of the shell that this one is a subshell of: shown, but not
+    /// children.
+    inherited: bool,
     /// `$!`.
     last: Option<ProcessId>,
     /// Counts what makes a job the current one.
     stamps: u64,
+}
+
+/// A process that has ended.
+struct Ended {
+    pid: ProcessId,
+    status: u8,
+    /// Whether someone was told of it.
+    waited: bool,
 }
 
 /// What a job specification names.
@@ -47,12 +58,16 @@ impl JobManager {
         Self::default()
     }
 
-    /// What a subshell knows of its parent's jobs: `$!`, and none of them.
-    #[must_use]
-    pub fn for_subshell(&self) -> Self {
-        Self {
-            last: self.last,
-            ..Self::default()
+    /// In a forked subshell: the jobs are the parent's, to be shown until there is an own one.
+    pub(crate) fn become_inherited(&mut self) {
+        self.inherited = true;
+        self.others.clear();
+        self.ended.clear();
+    }
+
+    fn drop_inherited(&mut self) {
+        if std::mem::take(&mut self.inherited) {
+            self.jobs.clear();
         }
     }
 
@@ -63,6 +78,7 @@ impl JobManager {
     ///
     /// * `job` - The job to add.
     pub fn add(&mut self, mut job: Job) -> &Job {
+        self.drop_inherited();
         job.id = self.jobs.iter().map(|job| job.id).max().unwrap_or(0) + 1;
         if matches!(job.state, JobState::Running) {
             self.last = job.processes.last().map(ChildProcess::pid).or(self.last);
@@ -169,6 +185,9 @@ impl JobManager {
 
     /// Looks at every child without waiting.
     pub fn refresh(&mut self) -> Result<(), error::Error> {
+        if self.inherited {
+            return Ok(());
+        }
         let mut stopped = Vec::new();
         for job in &mut self.jobs {
             let before = matches!(job.state, JobState::Stopped);
@@ -196,14 +215,37 @@ impl JobManager {
         if self.ended.len() >= REMEMBERED {
             self.ended.pop_front();
         }
-        self.ended.push_back((pid, status));
+        self.ended.push_back(Ended {
+            pid,
+            status,
+            waited: false,
+        });
+    }
+
+    /// Someone was told how a process ended. Its job leaves the table.
+    pub fn set_waited(&mut self, pid: ProcessId) {
+        let done = |job: &Job| job.state == JobState::Done && job.pids().any(|own| own == pid);
+        if let Some(place) = self.jobs.iter().position(done) {
+            let job = self.jobs.remove(place);
+            for process in &job.processes {
+                if let Some(status) = status_of(process) {
+                    self.remember(process.pid(), status);
+                }
+            }
+            for pid in job.pids() {
+                self.set_waited(pid);
+            }
+        }
+        for ended in self.ended.iter_mut().filter(|ended| ended.pid == pid) {
+            ended.waited = true;
+        }
     }
 
     /// Takes out the jobs that have ended; their statuses stay known to [`Self::take_status`].
     pub fn sweep(&mut self) -> Vec<Job> {
         let (done, left) = std::mem::take(&mut self.jobs)
             .into_iter()
-            .partition(|job| matches!(job.state, JobState::Done));
+            .partition(|job| !self.inherited && matches!(job.state, JobState::Done));
         self.jobs = left;
         for job in &done {
             for process in &job.processes {
@@ -227,18 +269,21 @@ impl JobManager {
     /// The status of a process of a job, or one that has ended; `None` when it still runs, and an
     /// error when there is none of that number.
     pub fn status(&self, pid: ProcessId) -> Option<Option<u8>> {
+        if self.inherited {
+            return None;
+        }
         let processes = self.jobs.iter().flat_map(|job| &job.processes);
         if let Some(process) = processes.chain(&self.others).find(|p| p.pid() == pid) {
             return Some(status_of(process));
         }
-        let ended = self.ended.iter().rev().find(|(ended, _)| *ended == pid);
-        ended.map(|(_, status)| Some(*status))
+        let ended = self.ended.iter().rev().find(|ended| ended.pid == pid);
+        ended.map(|ended| Some(ended.status))
     }
 
     /// Whether any child still runs that `wait` without operands waits for.
     pub fn any_running(&self) -> bool {
-        let runs = |job: &&Job| matches!(job.state, JobState::Running | JobState::Unknown);
-        self.jobs.iter().find(runs).is_some()
+        let runs = |job: &Job| matches!(job.state, JobState::Running | JobState::Unknown);
+        !self.inherited && self.jobs.iter().any(runs)
     }
 
     /// Forgets every process that has ended.
@@ -249,11 +294,11 @@ impl JobManager {
     /// Takes a process that ended out of those that `wait` may ask for; the first of `among`, or
     /// any when that is empty.
     pub fn take_ended(&mut self, among: &[ProcessId]) -> Option<(ProcessId, u8)> {
-        let place = self
-            .ended
-            .iter()
-            .position(|(pid, _)| among.is_empty() || among.contains(pid))?;
-        self.ended.remove(place)
+        let ended = self.ended.iter_mut().find(|ended| {
+            !ended.waited && (among.is_empty() || among.contains(&ended.pid))
+        })?;
+        ended.waited = true;
+        Some((ended.pid, ended.status))
     }
 }
 

@@ -198,7 +198,7 @@ impl<SE: extensions::ShellExtensions> Shell<SE> {
     /// Makes this the shell of a forked process.
     pub(crate) fn become_subshell(&mut self) {
         self.traps = self.traps.for_subshell();
-        self.jobs = self.jobs.for_subshell();
+        self.jobs.become_inherited();
         self.call_stack.clear_active_trap_signals();
         self.options.interactive = false;
         self.options.enable_job_control = false;

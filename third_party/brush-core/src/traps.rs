@@ -329,23 +329,26 @@ impl TrapHandlerConfig {
         }
     }
 
-    /// The next signal that came and has a handler to be run by this shell.
-    pub(crate) fn take_pending(&self) -> Option<TrapSignal> {
+    /// The next signal that came and has a handler to be run by this shell, which does not run.
+    pub(crate) fn take_pending(&self, runs: impl Fn(TrapSignal) -> bool) -> Option<TrapSignal> {
         if !sys::signal::any_pending() {
             return None;
         }
         self.handlers
             .keys()
             .copied()
+            .filter(|key| !runs(*key))
             .find(|key| matches!(key, TrapSignal::Signal(s) if sys::signal::take_pending(*s)))
     }
 
-    /// Returns the number of a trapped signal that came and was not handled yet.
+    /// Returns the number of a trapped signal that came and was not handled yet; `wait` goes on when
+    /// it is a child's.
     pub fn pending(&self) -> Option<i32> {
         if !sys::signal::any_pending() {
             return None;
         }
         self.handlers.keys().find_map(|key| match key {
+            TrapSignal::Signal(Signal::SIGCHLD) => None,
             TrapSignal::Signal(s) if sys::signal::is_pending(*s) => Some(*s as i32),
             _ => None,
         })

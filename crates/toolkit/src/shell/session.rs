@@ -119,6 +119,8 @@ async fn converse(shell: &mut Shell) -> Result<(), Error> {
     loop {
         shell.check_for_completed_jobs()?;
         run_prompt_command(shell).await;
+        // What interrupted the last command is over; the next one is not to be missed.
+        signal::take_pending(Signal::SIGINT);
         let text = match typed_command(shell, &history).await? {
             Line::Typed(text) => text,
             Line::Interrupted => {
@@ -136,7 +138,6 @@ async fn converse(shell: &mut Shell) -> Result<(), Error> {
             }
         };
         remember(shell, &mut history, &text)?;
-        signal::take_pending(Signal::SIGINT);
         let result = execute(shell, &format!("{text}\n")).await?;
         if signal::take_pending(Signal::SIGINT) {
             shell.set_last_exit_status(INTERRUPTED);

@@ -7,6 +7,9 @@ use crate::{
     traps::TrapSignal,
 };
 
+/// A script's jobs that have ended are kept by number up to so many.
+const REMEMBERED_JOBS: usize = 64;
+
 impl<SE: crate::extensions::ShellExtensions> crate::Shell<SE> {
     /// Runs any exit steps for the shell.
     ///
@@ -47,7 +50,8 @@ impl<SE: crate::extensions::ShellExtensions> crate::Shell<SE> {
     ) -> Result<Option<ExecutionResult>, error::Error> {
         if sys::signal::take_child_changed() {
             self.jobs.refresh()?;
-            if !self.options.interactive {
+            // In a script `wait %1` may still ask for one that has ended.
+            if !self.options.interactive && self.jobs.jobs.len() > REMEMBERED_JOBS {
                 self.jobs.sweep();
             }
         }
@@ -66,13 +70,18 @@ impl<SE: crate::extensions::ShellExtensions> crate::Shell<SE> {
             result.next_control_flow = ExecutionControlFlow::ExitShell;
             return Ok(Some(result));
         }
-        while let Some(signal) = self.traps.take_pending() {
+        while let Some(signal) = self.next_trap() {
             let result = self.invoke_trap_handler(signal, params).await?;
             if !result.is_normal_flow() {
                 return Ok(Some(result));
             }
         }
         Ok(None)
+    }
+
+    fn next_trap(&self) -> Option<TrapSignal> {
+        let runs = |signal| self.call_stack().is_trap_signal_active(signal);
+        self.traps.take_pending(runs)
     }
 
     /// Invokes the handler registered for `signal`, if any.

@@ -119,8 +119,8 @@ pub(super) async fn fg(context: Context<'_>, words: Vec<String>) -> Result<Execu
     else {
         return Ok(failed);
     };
-    writeln!(out, "{}", job.command_line)?;
     job.move_to_foreground()?;
+    writeln!(out, "{}", job.command_line)?;
     let ended = job.wait().await;
     if interactive {
         terminal::move_self_to_foreground()?;

@@ -112,7 +112,10 @@ fn each(context: &mut Context<'_>, operands: &[&str]) -> Result<Waited<u8>, Erro
             Some(ended) => ended.map(Some),
         })?;
         status = match waited {
-            Waited::Done(Some(status)) => status,
+            Waited::Done(Some(status)) => {
+                context.shell.jobs_mut().set_waited(pid);
+                status
+            }
             Waited::Done(None) => {
                 let what = format!("pid {pid} is not a child of this shell");
                 complain(context, what, NOT_A_CHILD).exit_code.into()
