@@ -81,6 +81,7 @@ pub(crate) mod top;
 pub(crate) mod traceroute;
 pub(crate) mod umount;
 pub(crate) mod unshare;
+pub(crate) mod vi;
 pub(crate) mod vmstat;
 pub(crate) mod watch;
 pub(crate) mod wget;

@@ -28,6 +28,7 @@ mod dates;
 mod devices;
 mod diff;
 mod dns;
+mod editor;
 mod efi;
 mod exec;
 mod glob;

@@ -201,6 +201,7 @@ pub(crate) static TABLE: &[Row] = &[
     own(&applets::traceroute::APPLET),
     own(&applets::umount::APPLET),
     own(&applets::unshare::APPLET),
+    own(&applets::vi::APPLET),
     own(&applets::vmstat::APPLET),
     own(&applets::watch::APPLET),
     own(&applets::wget::APPLET),

@@ -26,6 +26,8 @@ use xenoboot_sys::signal::{Signals, act};
 const ESCAPE_DELAY: Duration = Duration::from_millis(100);
 /// Another screen, so that what was there before comes back; cursor keys as in ECMA-48.
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[?1l";
+/// What is pasted comes between two keys of its own.
+const MARK_PASTES: &[u8] = b"\x1b[?2004h";
 /// Attributes off, cursor shown, the first screen.
 const LEAVE: &[u8] = b"\x1b[m\x1b[?25h\x1b[?1049l";
 
@@ -63,6 +65,12 @@ pub(crate) struct Terminal {
     /// Whether a line is edited: nothing is read ahead, for it may be for another program, and
     /// Ctrl-Z is a key like any other.
     for_line: bool,
+    /// Whether pasted text is to be told from what is typed.
+    pastes: bool,
+    /// Whether the program has something to do before a signal ends it.
+    defers: bool,
+    /// The signal that is to end it.
+    ending: Option<Signal>,
 }
 
 impl Terminal {
@@ -102,9 +110,74 @@ impl Terminal {
             Signal::WINCH,
         ])?;
         let decoder = Decoder::default();
-        let terminal = Self { keyboard, before, raw, signals, decoder, own_screen, for_line };
+        let terminal = Self {
+            keyboard,
+            before,
+            raw,
+            signals,
+            decoder,
+            own_screen,
+            for_line,
+            pastes: false,
+            defers: false,
+            ending: None,
+        };
         terminal.enter()?;
         Ok(terminal)
+    }
+
+    /// Asks the terminal to say what is pasted, from now on ([`Key::Paste`]).
+    ///
+    /// # Errors
+    /// When nothing can be written.
+    pub(crate) fn mark_pastes(&mut self) -> io::Result<()> {
+        self.pastes = true;
+        print(MARK_PASTES)
+    }
+
+    /// From now on a signal that ends the program closes the terminal first; then
+    /// [`Terminal::end_if_asked`] does what the signal means.
+    pub(crate) fn defer_signals(&mut self) {
+        self.defers = true;
+    }
+
+    /// Gives the terminal back, for another program.
+    pub(crate) fn lend(&self) {
+        self.leave();
+    }
+
+    /// Keys as they are typed again, on the screen that others wrote to.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub(crate) fn take_keys(&self) -> io::Result<()> {
+        Ok(tcsetattr(&self.keyboard, OptionalActions::Drain, &self.raw)?)
+    }
+
+    /// Takes it again.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub(crate) fn take_back(&self) -> io::Result<()> {
+        self.enter()
+    }
+
+    /// Stops the program as Ctrl-Z does, until it is continued.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub(crate) fn suspend(&self) -> io::Result<()> {
+        self.stop()
+    }
+
+    /// Ends the program with the signal that closed the terminal, if one did.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub(crate) fn end_if_asked(mut self) -> io::Result<()> {
+        let Some(signal) = self.ending.take() else { return Ok(()) };
+        self.leave();
+        act(signal)
     }
 
     /// The size now.
@@ -194,6 +267,10 @@ impl Terminal {
             Some(Signal::INT) => Ok(Some(Event::Key(Key::Ctrl('c')))),
             Some(Signal::TSTP) if self.for_line => Ok(None),
             Some(Signal::TSTP) => self.stop().map(|()| Some(Event::Redraw)),
+            Some(signal) if self.defers => {
+                self.ending = Some(signal);
+                Ok(Some(Event::Closed))
+            }
             Some(signal) => {
                 self.leave();
                 act(signal)?;
@@ -212,11 +289,17 @@ impl Terminal {
 
     fn enter(&self) -> io::Result<()> {
         tcsetattr(&self.keyboard, OptionalActions::Drain, &self.raw)?;
-        if self.own_screen { print(ENTER) } else { Ok(()) }
+        if self.own_screen {
+            print(ENTER)?;
+        }
+        if self.pastes { print(MARK_PASTES) } else { Ok(()) }
     }
 
     fn leave(&self) {
         // Nothing is left to be done about a terminal that is gone.
+        if self.pastes {
+            let _ = print(b"\x1b[?2004l");
+        }
         if self.own_screen {
             let _ = print(LEAVE);
         }

@@ -35,9 +35,15 @@ const LONGEST_SEQUENCE: usize = 48;
 
 /// The cells of a line; with `colours`, SGR sequences set their style.
 pub(crate) fn cells(line: &[u8], colours: bool) -> Vec<Cell> {
-    let mut made = Cells { cells: Vec::new(), column: 0, style: Style::default() };
     // The end of a line as in DOS is not shown.
     let line = line.strip_suffix(b"\r").unwrap_or(line);
+    cells_of(line, colours, TAB)
+}
+
+/// The cells of all bytes of a line, with a stop of tabs every `tab` columns.
+pub(crate) fn cells_of(line: &[u8], colours: bool, tab: usize) -> Vec<Cell> {
+    let tab = tab.max(1);
+    let mut made = Cells { cells: Vec::new(), column: 0, tab, style: Style::default() };
     let mut at = 0;
     while let Some(rest) = line.get(at..).filter(|rest| !rest.is_empty()) {
         at += match sgr(rest).filter(|_| colours) {
@@ -54,6 +60,7 @@ pub(crate) fn cells(line: &[u8], colours: bool) -> Vec<Cell> {
 struct Cells {
     cells: Vec<Cell>,
     column: usize,
+    tab: usize,
     style: Style,
 }
 
@@ -75,7 +82,7 @@ impl Cells {
                 1
             }
             Some('\t') => {
-                for _ in 0..TAB - self.column % TAB {
+                for _ in 0..self.tab - self.column % self.tab {
                     self.push(" ".into(), 1, false, at);
                 }
                 1

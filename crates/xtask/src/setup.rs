@@ -38,6 +38,7 @@ const NEEDS: &[Need] = &[
     Need { package: "gawk", sign: Sign::Program("gawk") },
     Need { package: "patch", sign: Sign::Program("patch") },
     Need { package: "time", sign: Sign::File("/usr/bin/time") },
+    Need { package: "vim-tiny", sign: Sign::Program("vim.tiny") },
     Need { package: "xxd", sign: Sign::Program("xxd") },
     Need { package: "zstd", sign: Sign::Program("zstd") },
     Need { package: "cpio", sign: Sign::Program("cpio") },

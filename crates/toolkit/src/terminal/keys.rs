@@ -27,6 +27,8 @@ pub(crate) enum Key {
     Delete,
     /// F1 to F12.
     Function(u8),
+    /// Pasted text begins, or ends ([`super::Terminal::mark_pastes`]).
+    Paste(bool),
     /// A sequence that nobody knows, or bytes that are no character.
     Unknown,
 }
@@ -120,6 +122,7 @@ fn control(rest: &[u8]) -> Begin {
             Some(4 | 8) => Key::End,
             Some(5) => Key::PageUp,
             Some(6) => Key::PageDown,
+            Some(number @ 200..=201) => Key::Paste(number == 200),
             Some(number @ 11..=15) => Key::Function(number - 10),
             Some(number @ 17..=21) => Key::Function(number - 11),
             Some(number @ 23..=24) => Key::Function(number - 12),
@@ -213,6 +216,7 @@ mod tests {
             keys(b"\x1b[24~\x1b[[A\x1bOQ"),
             [Key::Function(12), Key::Function(1), Key::Function(2)]
         );
+        assert_eq!(keys(b"\x1b[200~\x1b[201~"), [Key::Paste(true), Key::Paste(false)]);
         assert_eq!(keys(b"\x1b"), [Key::Escape]);
         assert_eq!(keys(b"\x1bv"), [Key::Alt('v')]);
         assert_eq!(keys("äx".as_bytes()), [Key::Char('ä'), Key::Char('x')]);
