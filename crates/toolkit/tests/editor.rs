@@ -62,7 +62,7 @@ fn bytes_of(written: &str) -> Vec<u8> {
 
 /// Keys as a terminal sends them.
 fn typed(keys: &str) -> Vec<u8> {
-    let mut out = keys.replace("<Esc>", "\x1b").replace("<CR>", "\r").replace("<BS>", "\x7f");
+    let mut out = keys.replace("<Esc>", "\x1b").replace("<CR>", "\r").replace("<BS>", "\x08");
     out = out.replace("<Tab>", "\t");
     for letter in 'A'..='Z' {
         let control = char::from(letter as u8 & 0x1f).to_string();
@@ -89,7 +89,7 @@ fn edited(case: &Case, mut editor: Command) -> Result<Vec<u8>, String> {
 fn original() -> Command {
     let mut vim = Command::new("timeout");
     vim.args(["20", "vim.tiny", "-u", "NONE", "-N", "-i", "NONE", "-n", "--not-a-term"]);
-    vim.args(["--cmd", "set backspace=indent,eol,start nofixeol encoding=utf-8"]);
+    vim.args(["--cmd", "set backspace=indent,eol,start nofixeol encoding=utf-8 report=9999 cmdheight=12"]);
     vim
 }
 

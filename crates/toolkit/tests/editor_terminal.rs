@@ -87,7 +87,9 @@ fn the_screen_follows_the_cursor_and_the_size() {
     pty.wait_for("row 20", |pty| first(pty) == "row 20");
     pty.resize(5, 40);
     kill_process(Pid::from_child(&vi), Signal::WINCH).unwrap();
-    pty.wait_for("four rows", |pty| pty.text().contains("row 23\n") && !pty.text().contains("row 24"));
+    pty.wait_for("four rows", |pty| {
+        pty.text().contains("row 23\n") && !pty.text().contains("row 24")
+    });
     pty.send(":q\r");
     assert!(pty.end(&mut vi).success());
 }

@@ -15,7 +15,10 @@ impl Editor {
     pub(super) fn range<'a>(&mut self, text: &'a str) -> Result<(Range, &'a str), String> {
         let mut rest = text.trim_start_matches([' ', ':']);
         if let Some(rest) = rest.strip_prefix('%') {
-            return Ok((Range { lines: Some((0, self.text.last())), before: false }, rest.trim_start()));
+            return Ok((
+                Range { lines: Some((0, self.text.last())), before: false },
+                rest.trim_start(),
+            ));
         }
         let here = self.cursor;
         let mut found: Vec<i64> = Vec::new();
@@ -24,7 +27,9 @@ impl Editor {
             let separator = after.chars().next().filter(|c| matches!(c, ',' | ';'));
             match line {
                 Some(line) => found.push(line),
-                None if separator.is_some() || !found.is_empty() && rest.len() < text.len() && ends_open(text, rest) => {
+                None if separator.is_some()
+                    || !found.is_empty() && rest.len() < text.len() && ends_open(text, rest) =>
+                {
                     found.push(self.cursor.line as i64 + 1);
                 }
                 None => {}
@@ -90,7 +95,8 @@ impl Editor {
             let after = rest.trim_start().get(1..).unwrap_or_default();
             let end = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
             let (digits, behind) = after.split_at(end);
-            let step = if digits.is_empty() { 1 } else { digits.parse::<i64>().unwrap_or(i64::MAX / 4) };
+            let step =
+                if digits.is_empty() { 1 } else { digits.parse::<i64>().unwrap_or(i64::MAX / 4) };
             let step = step.min(i64::MAX / 4);
             line = if sign == '+' { line.saturating_add(step) } else { line.saturating_sub(step) };
             rest = behind;

@@ -103,7 +103,10 @@ mod tests {
     fn steps_are_characters() {
         let line = "a\u{e4}\u{6f22}".as_bytes();
         assert_eq!([after(line, 0), after(line, 1), after(line, 3), after(line, 6)], [1, 3, 6, 6]);
-        assert_eq!([before(line, 6), before(line, 3), before(line, 1), before(line, 0)], [3, 1, 0, 0]);
+        assert_eq!(
+            [before(line, 6), before(line, 3), before(line, 1), before(line, 0)],
+            [3, 1, 0, 0]
+        );
         assert_eq!((before(b"a\xff\xfe", 3), after(b"a\xff", 1)), (2, 2));
         assert_eq!(column(b"a\tb", 2, 8), 8);
         assert_eq!(at_column(b"a\tb", 5, 8), 1);

@@ -65,7 +65,7 @@ pub(crate) fn parse(keys: &[Key], visual: bool) -> Parsed {
             Key::Char(letter) if !visual && command.op.is_none() && op(letter).is_some() => {
                 command.op = op(letter);
             }
-            key => return finish(command, key, rest),
+            key => return finish(command, key, rest, visual),
         }
     }
 }
@@ -106,13 +106,13 @@ fn op(letter: char) -> Option<Op> {
     })
 }
 
-fn finish(mut command: Command, key: Key, mut rest: impl Iterator<Item = Key>) -> Parsed {
+fn finish(mut command: Command, key: Key, mut rest: impl Iterator<Item = Key>, visual: bool) -> Parsed {
     command.key = key;
     let takes = match key {
         Key::Char('f' | 'F' | 't' | 'T' | '\'' | '`' | 'g') => true,
         Key::Char('r' | 'm' | 'z' | 'Z') => command.op.is_none(),
         // A word or what is between quotes or brackets.
-        Key::Char('i' | 'a') => command.op.is_some(),
+        Key::Char('i' | 'a') => command.op.is_some() || visual,
         _ => false,
     };
     if takes {
@@ -169,7 +169,10 @@ mod tests {
     #[test]
     fn counts_are_multiplied() {
         let Parsed::Command(command) = read("\"a2d30w") else { panic!() };
-        assert_eq!((command.register, command.times(), command.op), (Some('a'), 60, Some(Op::Delete)));
+        assert_eq!(
+            (command.register, command.times(), command.op),
+            (Some('a'), 60, Some(Op::Delete))
+        );
         assert_eq!(read("2d3"), Parsed::Part);
         assert_eq!(read("d"), Parsed::Part);
         assert_eq!(read("dy"), Parsed::Nothing);

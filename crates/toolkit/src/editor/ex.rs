@@ -2,27 +2,23 @@
 
 use super::{
     address::Range,
-    files::Files,
-    outside::output,
     history::Pos,
     model::{Editor, Request},
+    outside::output,
     registers::Register,
     search::until,
     text::Block,
-};
-use std::{
-    path::{Path, PathBuf},
 };
 
 /// The shell of `:!`.
 pub(crate) const SHELL: &str = "/bin/sh";
 
 /// A command in parts.
-struct Line<'a> {
-    range: Range,
-    name: &'a str,
-    bang: bool,
-    args: &'a str,
+pub(super) struct Line<'a> {
+    pub(super) range: Range,
+    pub(super) name: &'a str,
+    pub(super) bang: bool,
+    pub(super) args: &'a str,
 }
 
 impl Editor {
@@ -33,11 +29,14 @@ impl Editor {
             Err(said) => return self.fail(said),
         };
         let rest = rest.trim_start();
-        if rest.is_empty() || rest.starts_with('"') {
+        if rest.is_empty() || rest.starts_with(['"', '|']) {
             if let Some((_, line)) = range.lines {
                 self.set_context();
                 self.cursor = Pos::new(line, self.first_filled(line));
                 self.want = None;
+            }
+            if let Some(next) = rest.strip_prefix('|') {
+                self.ex(next);
             }
             return;
         }
@@ -65,7 +64,9 @@ impl Editor {
         let here = self.cursor.line;
         let (first, last) = line.range.lines.unwrap_or((here, here));
         match line.name {
-            "d" | "delete" | "y" | "yank" | ">" | "<" | "j" | "join" => self.ex_lines(line, first, last),
+            "d" | "delete" | "y" | "yank" | ">" | "<" | "j" | "join" => {
+                self.ex_lines(line, first, last)
+            }
             "m" | "move" | "t" | "co" | "copy" => self.transfer(line, first, last),
             "k" | "ma" | "mark" => match line.args.chars().next() {
                 Some(name) => drop(self.marks.insert(name, Pos::new(last, 0))),
@@ -89,7 +90,8 @@ impl Editor {
             "u" | "undo" => self.undo(true),
             "red" | "redo" => self.undo(false),
             "reg" | "registers" | "di" | "display" => self.show_registers(),
-            "=" => self.say(format!("{}", line.range.lines.map_or(self.text.len(), |(_, last)| last + 1))),
+            "=" => self
+                .say(format!("{}", line.range.lines.map_or(self.text.len(), |(_, last)| last + 1))),
             "!" if line.range.lines.is_some() => self.filter(first, last, line.args),
             "!" => self.requests.push(Request::Shell(line.args.to_owned())),
             "sh" | "shell" => self.requests.push(Request::Shell(SHELL.into())),
@@ -106,7 +108,8 @@ impl Editor {
 
     fn ex_lines(&mut self, line: &Line<'_>, first: usize, last: usize) {
         let mut words = line.args.split_whitespace().peekable();
-        let name = words.next_if(|word| word.starts_with(|c: char| !c.is_ascii_digit() && !"<>".contains(c)));
+        let name = words
+            .next_if(|word| word.starts_with(|c: char| !c.is_ascii_digit() && !"<>".contains(c)));
         let count = words.next().and_then(|word| word.parse::<usize>().ok());
         let (first, last) = match count {
             Some(count) => (last, last.saturating_add(count.max(1) - 1).min(self.text.last())),
@@ -174,14 +177,16 @@ impl Editor {
     /// `:g` and `:v`.
     fn global(&mut self, line: &Line<'_>, wanted: bool) {
         let delimiter = line.args.chars().next().unwrap_or('/');
-        let (pattern, command) = until(line.args.get(delimiter.len_utf8()..).unwrap_or_default(), delimiter);
+        let (pattern, command) =
+            until(line.args.get(delimiter.len_utf8()..).unwrap_or_default(), delimiter);
         if !pattern.is_empty() {
             self.search = Some((pattern, false));
         }
         let Some(pattern) = self.pattern() else { return };
         let command = command.unwrap_or_default().to_owned();
         let (first, last) = line.range.lines.unwrap_or((0, self.text.last()));
-        let hits = |editor: &Self, n: usize| pattern.find(editor.text.line(n), 0).is_some() == wanted;
+        let hits =
+            |editor: &Self, n: usize| pattern.find(editor.text.line(n), 0).is_some() == wanted;
         let found: Vec<usize> = (first..=last).filter(|number| hits(self, *number)).collect();
         let Some(end) = found.last().copied() else {
             return self.fail("E486: Pattern not found");
@@ -199,7 +204,11 @@ impl Editor {
                 }
             }
             let at = (first + kept.count()).min(self.text.last());
-            self.registers.cut(None, Register { text: self.text.block(end, end + 1).bytes().to_vec(), lines: true }, true);
+            self.registers.cut(
+                None,
+                Register { text: self.text.block(end, end + 1).bytes().to_vec(), lines: true },
+                true,
+            );
             self.change(first, end + 1 - first, kept);
             self.cursor = Pos::new(at.min(self.text.last()), 0);
             self.cursor.col = self.first_filled(self.cursor.line);
@@ -208,6 +217,7 @@ impl Editor {
         self.marked = found.into_iter().rev().map(Some).collect();
         while let Some(next) = self.marked.pop() {
             if let Some(number) = next {
+                self.failed = false;
                 self.cursor = Pos::new(number, 0);
                 self.ex(if command.is_empty() { "p" } else { &command });
             }
@@ -249,164 +259,16 @@ impl Editor {
             Err(said) => self.fail(said),
         }
     }
-
-    fn ex_file(&mut self, line: &Line<'_>) {
-        match line.name {
-            "w" | "write" => self.write(line),
-            "wq" | "x" | "xit" | "exit" => {
-                if line.name == "wq" || self.history.is_modified() || !line.args.is_empty() {
-                    self.write(line);
-                }
-                self.quit_after(line);
-            }
-            "q" | "quit" if !line.bang && self.history.is_modified() => {
-                self.fail("E37: No write since last change (add ! to override)");
-            }
-            "q" | "quit" => self.quit_after(line),
-            "qa" | "qall" if !line.bang && self.history.is_modified() => {
-                self.fail("E37: No write since last change (add ! to override)");
-            }
-            "qa" | "qall" => self.requests.push(Request::Quit),
-            "cq" | "cquit" => {
-                self.status = 1;
-                self.requests.push(Request::Quit);
-            }
-            "e" | "edit" | "n" | "next" | "prev" | "previous" | "N" | "Next" | "rew" | "rewind" => self.other(line),
-            "f" | "file" if line.args.is_empty() => self.say_where(),
-            "f" | "file" => {
-                self.files.rename(PathBuf::from(line.args));
-                self.say_where();
-            }
-            "r" | "read" => self.read_in(line),
-            name => self.fail(format!("E492: Not an editor command: {name}")),
-        }
-    }
-
-    fn quit_after(&mut self, line: &Line<'_>) {
-        let left = self.files.list.len().saturating_sub(self.files.at + 1);
-        if self.failed {
-        } else if left > 0 && !line.bang && !self.warned {
-            self.warned = true;
-            self.fail(format!("E173: {left} more file{} to edit", if left == 1 { "" } else { "s" }));
-        } else {
-            self.requests.push(Request::Quit);
-        }
-    }
-
-    fn write(&mut self, line: &Line<'_>) {
-        let lines = line.range.lines.map_or(0..usize::MAX, |(first, last)| first..last + 1);
-        let all = line.range.lines.is_none();
-        if let Some(path) = line.args.strip_prefix(">>") {
-            let path = PathBuf::from(path.trim());
-            return self.wrote(&path, Files::append(&self.text, lines, &path));
-        }
-        let path = match (line.args, &self.files.path) {
-            ("", Some(path)) => path.clone(),
-            ("", None) => return self.fail("E32: No file name"),
-            (args, _) => PathBuf::from(args),
-        };
-        let own = self.files.path.as_ref() == Some(&path);
-        if own && self.options.readonly && !line.bang {
-            return self.fail("E45: 'readonly' option is set (add ! to override)");
-        }
-        if own && !all && !line.bang {
-            return self.fail("E140: Use ! to write partial buffer");
-        }
-        if self.files.path.is_none() && all {
-            self.files.rename(path.clone());
-        }
-        let done = self.files.write(&self.text, lines, &path, line.bang);
-        if done.is_ok() && all && self.files.path.as_ref() == Some(&path) {
-            self.history.set_saved();
-        }
-        self.wrote(&path, done);
-    }
-
-    fn wrote(&mut self, path: &Path, done: Result<u64, String>) {
-        match done {
-            Ok(length) => {
-                let lines = self.text.real_len();
-                self.say(format!("\"{}\" {lines}L, {length}B written", path.display()));
-            }
-            Err(said) => self.fail(said),
-        }
-    }
-
-    fn other(&mut self, line: &Line<'_>) {
-        if self.history.is_modified() && !line.bang {
-            return self.fail("E37: No write since last change (add ! to override)");
-        }
-        let at = self.files.at;
-        let next = match line.name {
-            "e" | "edit" => {
-                let own = self.files.path.clone();
-                let path = if line.args.is_empty() { own } else { Some(PathBuf::from(line.args)) };
-                return match path {
-                    Some(path) => self.open(&path),
-                    None => self.fail("E32: No file name"),
-                };
-            }
-            "n" | "next" => Some(at + 1),
-            "rew" | "rewind" => Some(0),
-            _ => at.checked_sub(1),
-        };
-        match next.and_then(|next| Some((next, self.files.list.get(next)?.clone()))) {
-            Some((next, path)) => {
-                self.files.at = next;
-                self.open(&path);
-            }
-            None if line.name.starts_with('n') => self.fail("E165: Cannot go beyond last file"),
-            None => self.fail("E164: Cannot go before first file"),
-        }
-    }
-
-    /// Edits another file.
-    pub(crate) fn open(&mut self, path: &Path) {
-        match self.files.read(path) {
-            Ok((text, new)) => {
-                self.text = text;
-                self.history = super::history::History::default();
-                self.marks.clear();
-                (self.cursor, self.top, self.want) = (Pos::default(), 0, None);
-                self.cursor.col = self.first_filled(0);
-                let lines = self.text.real_len();
-                let end = if self.files.whole { "" } else { "[noeol] " };
-                let said = if new { "[New]".into() } else { format!("{end}{lines}L") };
-                self.say(format!("\"{}\" {said}", path.display()));
-            }
-            Err(said) => self.fail(said),
-        }
-    }
-
-    fn read_in(&mut self, line: &Line<'_>) {
-        let here = self.cursor.line;
-        let at = match line.range {
-            Range { before: true, .. } => 0,
-            range => range.lines.map_or(here, |(_, last)| last) + 1,
-        };
-        let command = if line.bang { Some(line.args) } else { line.args.strip_prefix('!') };
-        let path = || match line.args {
-            "" => self.files.path.clone().unwrap_or_default(),
-            args => PathBuf::from(args),
-        };
-        let read = match command {
-            Some(command) => output(command, Vec::new()),
-            None => std::fs::read(path())
-                .map_err(|error| format!("\"{}\" {}", path().display(), crate::applet::reason(&error))),
-        };
-        match read {
-            Ok(bytes) if bytes.is_empty() => {}
-            Ok(bytes) => {
-                self.change(at, 0, Block::of_text(&bytes));
-                let at = at.min(self.text.last());
-                self.cursor = Pos::new(at, self.first_filled(at));
-            }
-            Err(said) => self.fail(said),
-        }
-    }
 }
 
-/// The arguments up to `|`, and the next command.
+/// The arguments up to `|` without `\` before it, and the next command.
 fn bar(text: &str) -> (String, Option<&str>) {
-    until(text, '|')
+    let mut escaped = false;
+    for (at, c) in text.char_indices() {
+        if c == '|' && !escaped {
+            return (text.get(..at).unwrap_or_default().to_owned(), text.get(at + 1..));
+        }
+        escaped = c == '\\' && !escaped;
+    }
+    (text.to_owned(), None)
 }

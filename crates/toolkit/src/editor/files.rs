@@ -1,13 +1,15 @@
 //! Files: reading them, and writing them so that no work is lost.
 
-use super::text::Text;
+use super::{
+    store::{fill, store},
+    text::Text,
+};
 use crate::applet::reason;
 use rustix::{
-    fs::{Access, Gid, Mode, Uid, access, fchmod, fchown, fstatvfs, llistxattr},
+    fs::{Access, access},
     io::Errno,
 };
 use std::{
-    ffi::OsString,
     fs::{self, File, Metadata, OpenOptions},
     io::{self, BufWriter, Write as _},
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
@@ -96,22 +98,30 @@ impl Files {
         let own = self.path.as_deref() == Some(path);
         let facts = fs::metadata(path).ok();
         match &facts {
-            Some(facts) if facts.is_dir() => return Err(format!("\"{}\" is a directory", path.display())),
+            Some(facts) if facts.is_dir() => {
+                return Err(format!("\"{}\" is a directory", path.display()));
+            }
             _ if force => {}
             Some(_) if !own => return Err("E13: File exists (add ! to override)".into()),
             Some(facts) if self.seen.is_some_and(|seen| seen != stamp(facts)) => {
-                return Err("WARNING: The file has been changed since reading it!!! (add ! to override)".into());
+                return Err(
+                    "WARNING: The file has been changed since reading it!!! (add ! to override)"
+                        .into(),
+                );
             }
-            Some(_) if self.seen.is_none() => return Err("E13: File exists (add ! to override)".into()),
+            Some(_) if self.seen.is_none() => {
+                return Err("E13: File exists (add ! to override)".into());
+            }
             Some(_) if access(path, Access::WRITE_OK).is_err() => {
                 return Err("E45: the file may not be written (add ! to override)".into());
             }
             _ => {}
         }
         let all = lines.start == 0 && lines.end >= text.real_len();
-        let whole = self.whole || !own || !all;
+        let whole = self.whole || !all;
         let written = store(text, lines, path, facts.as_ref(), whole);
-        let length = written.map_err(|error| format!("\"{}\" {}", path.display(), reason(&error)))?;
+        let length =
+            written.map_err(|error| format!("\"{}\" {}", path.display(), reason(&error)))?;
         if own {
             self.seen = fs::metadata(path).ok().map(|facts| stamp(&facts));
         }
@@ -155,115 +165,6 @@ impl Files {
             }
         }
         Err(Errno::EXIST.into())
-    }
-}
-
-/// Writes all to a file and waits until it is on the disk.
-fn fill(text: &Text, lines: Lines, file: &File, whole: bool) -> io::Result<u64> {
-    let mut out = BufWriter::with_capacity(64 * 1024, file);
-    let length = text.write(&mut out, lines.start, lines.end, whole)?;
-    out.flush()?;
-    match file.sync_all() {
-        // A device or a pipe has nothing to wait for.
-        Err(error) if error.kind() != io::ErrorKind::InvalidInput => Err(error),
-        _ => Ok(length),
-    }
-}
-
-fn store(text: &Text, lines: Lines, path: &Path, facts: Option<&Metadata>, whole: bool) -> io::Result<u64> {
-    let Some(facts) = facts else { return create(text, lines, path, whole) };
-    // What the path leads to is replaced, not a link to it.
-    let target = fs::canonicalize(path)?;
-    if facts.is_file() && facts.nlink() == 1 && !has_attributes(&target) {
-        match beside(&target, facts)? {
-            None => {}
-            Some((file, temporary)) => {
-                let done = fill(text, lines, &file, whole).and_then(|length| {
-                    fs::rename(&temporary, &target)?;
-                    Ok(length)
-                });
-                match done {
-                    Ok(_) => sync_folder(&target),
-                    Err(_) => fs::remove_file(&temporary)?,
-                }
-                return done;
-            }
-        }
-    }
-    in_place(text, lines, &target, facts, whole)
-}
-
-fn create(text: &Text, lines: Lines, path: &Path, whole: bool) -> io::Result<u64> {
-    let file = match OpenOptions::new().write(true).create_new(true).open(path) {
-        // A link to a file that is not there yet.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
-            return fill(text, lines, &file, whole);
-        }
-        file => file?,
-    };
-    let done = fill(text, lines, &file, whole);
-    match done {
-        Ok(_) => sync_folder(path),
-        Err(_) => fs::remove_file(path)?,
-    }
-    done
-}
-
-/// A file beside another, with its owner and mode; `None` where that cannot be.
-fn beside(target: &Path, facts: &Metadata) -> io::Result<Option<(File, PathBuf)>> {
-    let Some(name) = target.file_name() else { return Ok(None) };
-    let mut hidden = OsString::from(".");
-    hidden.push(name);
-    hidden.push(format!(".vi-{}", std::process::id()));
-    let temporary = target.with_file_name(hidden);
-    let Ok(file) = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary) else {
-        return Ok(None);
-    };
-    let (uid, gid) = (Uid::from_raw(facts.uid()), Gid::from_raw(facts.gid()));
-    let kept = fchown(&file, Some(uid), Some(gid))
-        .and_then(|()| fchmod(&file, Mode::from_raw_mode(facts.mode() & 0o7777)));
-    if kept.is_err() {
-        fs::remove_file(&temporary)?;
-        return Ok(None);
-    }
-    Ok(Some((file, temporary)))
-}
-
-/// Access lists, labels, capabilities: a new file would lack them.
-fn has_attributes(path: &Path) -> bool {
-    let mut names = [0_u8; 4096];
-    llistxattr(path, &mut names[..]).is_ok_and(|length| length > 0)
-}
-
-fn in_place(text: &Text, lines: Lines, target: &Path, facts: &Metadata, whole: bool) -> io::Result<u64> {
-    let file = OpenOptions::new().write(true).open(target)?;
-    if !facts.is_file() {
-        return fill(text, lines, &file, whole);
-    }
-    let needed = text.write(&mut io::sink(), lines.start, lines.end, whole)?;
-    let free = fstatvfs(&file)?;
-    let held = facts.blocks() * 512;
-    if needed > held && (needed - held) > free.f_bavail.saturating_mul(free.f_frsize) {
-        return Err(Errno::NOSPC.into());
-    }
-    // The blocks are taken before a byte of the old text is gone.
-    match rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::KEEP_SIZE, 0, needed.max(1)) {
-        Err(Errno::NOSPC) => return Err(Errno::NOSPC.into()),
-        // Not every file system can.
-        _ => {}
-    }
-    let length = fill(text, lines, &file, whole)?;
-    file.set_len(length)?;
-    file.sync_all()?;
-    Ok(length)
-}
-
-/// So that the new name outlives a cut of power; where that cannot be, the file is written all the same.
-fn sync_folder(path: &Path) {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if let Ok(folder) = File::open(folder.unwrap_or(Path::new("."))) {
-        let _ = folder.sync_all();
     }
 }
 

@@ -60,7 +60,9 @@ impl History {
         let old = text.splice(at, count, &new);
         match self.open.last_mut() {
             // Letter after letter of a line.
-            Some(last) if last.at == at && count == 1 && last.new.count() == 1 && new.count() == 1 => {
+            Some(last)
+                if last.at == at && count == 1 && last.new.count() == 1 && new.count() == 1 =>
+            {
                 last.new = new;
             }
             _ => self.open.push(Change { at, old, new }),
@@ -135,7 +137,9 @@ impl Went {
         self.exact = cursor.line + 1 >= at && cursor.line <= at + now.count();
         self.cursor = cursor;
         if !self.exact {
-            let lines = |block: &Block| block.bytes().split(|b| *b == b'\n').map(<[u8]>::to_vec).collect::<Vec<_>>();
+            let lines = |block: &Block| {
+                block.bytes().split(|b| *b == b'\n').map(<[u8]>::to_vec).collect::<Vec<_>>()
+            };
             let pairs = lines(before).into_iter().zip(lines(now));
             let same = pairs.take_while(|(a, b)| a == b && !a.is_empty()).count();
             self.cursor = Pos::new(at + same, 0);

@@ -23,6 +23,8 @@ pub(crate) struct Insert {
     over: Option<Vec<Option<Vec<u8>>>>,
     /// The indent of the line is not typed, and goes if nothing follows.
     auto: bool,
+    /// Where it began: Ctrl-W and Ctrl-U stop there once.
+    start: Pos,
 }
 
 impl Insert {
@@ -57,7 +59,8 @@ impl Editor {
         let over = (command.key == Key::Char('R') && command.op.is_none()).then(Vec::new);
         self.want = None;
         let keys = Vec::new();
-        self.mode = Mode::Insert(Insert { command, keys, literal: false, paste: false, over, auto });
+        self.mode =
+            Mode::Insert(Insert { command, keys, literal: false, paste: false, over, auto, start: self.cursor });
     }
 
     pub(super) fn insert_key(&mut self, key: Key) {
@@ -94,7 +97,7 @@ impl Editor {
             Key::Ctrl('w') => self.rub_word(),
             Key::Ctrl('u') => {
                 let to = self.cursor;
-                self.rub(Pos::new(to.line, 0), to);
+                self.rub(self.stop(Pos::new(to.line, 0)), to);
             }
             Key::Ctrl('t') => self.indent_typed(true),
             Key::Ctrl('d') => self.indent_typed(false),
@@ -241,7 +244,15 @@ impl Editor {
         while begin > 0 && class_before(begin) == class {
             begin = chars::before(bytes, begin);
         }
-        self.rub(Pos::new(line, begin), Pos::new(line, col));
+        self.rub(self.stop(Pos::new(line, begin)), Pos::new(line, col));
+    }
+
+    /// Not before where typing began, unless that is where the cursor is.
+    fn stop(&self, wanted: Pos) -> Pos {
+        match &self.mode {
+            Mode::Insert(Insert { start, .. }) if (wanted..self.cursor).contains(start) => *start,
+            _ => wanted,
+        }
     }
 
     /// Ctrl-T and Ctrl-D.
@@ -265,8 +276,9 @@ impl Editor {
         let (keys, command) = (insert.keys.clone(), insert.command.clone());
         for _ in 1..command.times() {
             self.drop_indent();
-            if let Key::Char(letter @ ('o' | 'O')) = command.key {
-                self.open_line(letter == 'o');
+            if matches!(command.key, Key::Char('o' | 'O')) {
+                // However the first one was opened, the next ones are below.
+                self.open_line(true);
             }
             for key in &keys {
                 self.type_again(*key);

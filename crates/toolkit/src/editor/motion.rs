@@ -73,6 +73,14 @@ impl Editor {
             Key::Char('-') => maybe(line.checked_sub(count).map(|line| self.start_of(line))),
             Key::Char('G') => self.line_number(command.count.unwrap_or(usize::MAX)),
             Key::Char('g') if command.arg == Some(Key::Char('g')) => self.line_number(count),
+            Key::Char('g') if matches!(command.arg, Some(Key::Char('e' | 'E'))) => {
+                let big = command.arg == Some(Key::Char('E'));
+                let mut walk = Walker { text: &self.text, at: self.cursor, big };
+                match walk.word_end_back(count) {
+                    true => to(walk.at.line, walk.at.col, Kind::Inclusive),
+                    false => Moved::Failed,
+                }
+            }
             Key::Char('w' | 'W' | 'b' | 'B' | 'e' | 'E' | '{' | '}' | '(' | ')') => {
                 self.by_words(command, count)
             }
@@ -212,8 +220,11 @@ impl Editor {
         let bytes = self.text.line(line);
         let forward = letter.is_ascii_lowercase();
         let step = |at: usize| {
-            if forward { Some(chars::after(bytes, at)).filter(|next| *next < bytes.len()) }
-            else { (at > 0).then(|| chars::before(bytes, at)) }
+            if forward {
+                Some(chars::after(bytes, at)).filter(|next| *next < bytes.len())
+            } else {
+                (at > 0).then(|| chars::before(bytes, at))
+            }
         };
         let till = letter.eq_ignore_ascii_case(&'t');
         let (mut at, mut before, mut left) = (col, col, count);
@@ -248,7 +259,8 @@ impl Editor {
     fn matching(&self) -> Option<Moved> {
         let Pos { line, col } = self.cursor;
         let bytes = self.text.line(line);
-        let at = (col..bytes.len()).find(|at| bytes.get(*at).is_some_and(|b| b"()[]{}".contains(b)))?;
+        let at =
+            (col..bytes.len()).find(|at| bytes.get(*at).is_some_and(|b| b"()[]{}".contains(b)))?;
         let open = *bytes.get(at)?;
         let (close, forward) = match open {
             b'(' => (b')', true),
@@ -280,7 +292,8 @@ impl Editor {
                 columns.reverse();
             }
             for at in columns {
-                depth = if bytes.get(at) == Some(&open) { depth + 1 } else { depth.saturating_sub(1) };
+                depth =
+                    if bytes.get(at) == Some(&open) { depth + 1 } else { depth.saturating_sub(1) };
                 if depth == 0 {
                     return Some(Pos::new(line, at));
                 }
@@ -306,7 +319,9 @@ impl Editor {
     fn to_mark(&mut self, quote: char, name: Option<Key>) -> Moved {
         let Some(Key::Char(name)) = name else { return Moved::Failed };
         let name = if name == '`' { '\'' } else { name };
-        let Some(mark) = self.marks.get(&name).copied() else {
+        // At first `''` goes to the beginning.
+        let start = (name == '\'').then(Pos::default);
+        let Some(mark) = self.marks.get(&name).copied().or(start) else {
             self.fail("E20: Mark not set");
             return Moved::Failed;
         };

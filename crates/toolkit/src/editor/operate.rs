@@ -33,7 +33,7 @@ impl Editor {
                 Some(Stretch { from: self.cursor, to, lines: true })
             }
         } else if let Key::Char(kind @ ('i' | 'a')) = command.key {
-            self.object(kind, command.arg)
+            self.object(kind, command.arg, command.times())
         } else {
             self.reach(&command)
         };
@@ -193,7 +193,7 @@ impl Editor {
     }
 
     /// A word, or what is between quotes or brackets.
-    pub(super) fn object(&self, kind: char, arg: Option<Key>) -> Option<Stretch> {
+    pub(super) fn object(&self, kind: char, arg: Option<Key>, count: usize) -> Option<Stretch> {
         let Some(Key::Char(which)) = arg else { return None };
         let Pos { line, col } = self.cursor;
         let bytes = self.text.line(line);
@@ -202,12 +202,27 @@ impl Editor {
         };
         match which {
             'w' | 'W' => {
-                let (from, to) = word(bytes, col, which == 'W', kind == 'a');
+                let (from, mut to) = word(bytes, col, which == 'W', kind == 'a');
+                for _ in 1..count.min(bytes.len() + 1) {
+                    to = word(bytes, to, which == 'W', kind == 'a').1;
+                }
                 on(from, to)
             }
             '"' | '\'' | '`' => {
                 let (from, to) = quoted(bytes, col, which as u8)?;
-                if kind == 'i' { on(from + 1, to) } else { on(from, to + 1) }
+                if kind == 'i' {
+                    return on(from + 1, to);
+                }
+                // The blanks behind go, too, or else those before.
+                let blank = |at: usize| matches!(bytes.get(at), Some(b' ' | b'\t'));
+                let (mut from, mut end) = (from, to + 1);
+                while blank(end) {
+                    end += 1;
+                }
+                while end == to + 1 && from > 0 && blank(from - 1) {
+                    from -= 1;
+                }
+                on(from, end)
             }
             '(' | ')' | 'b' => self.brackets(b'(', b')', kind),
             '[' | ']' => self.brackets(b'[', b']', kind),
@@ -225,12 +240,23 @@ impl Editor {
         } else if here == Some(close) {
             self.balance(self.cursor, close, open, false)?
         } else {
-            self.enclosing(open, close)?
+            self.enclosing(open, close).or_else(|| self.next_open(open))?
         };
         let to = self.balance(from, open, close, true)?;
         let (mut from, mut to) = (from, to);
-        if kind == 'i' { from.col += 1 } else { to.col += 1 }
+        if kind == 'i' {
+            from.col += 1
+        } else {
+            to.col += 1
+        }
         Some(Stretch { from, to, lines: false })
+    }
+
+    /// The next bracket of the line.
+    fn next_open(&self, open: u8) -> Option<Pos> {
+        let Pos { line, col } = self.cursor;
+        let found = self.text.line(line).iter().skip(col).position(|byte| *byte == open)?;
+        Some(Pos::new(line, col + found))
     }
 
     fn enclosing(&self, open: u8, close: u8) -> Option<Pos> {

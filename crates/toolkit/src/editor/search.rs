@@ -81,7 +81,11 @@ impl Editor {
     /// The next match.
     pub(super) fn find_next(&mut self, from: Pos, backwards: bool) -> Option<Pos> {
         let pattern = self.pattern()?;
-        let found = if backwards { self.find_above(&pattern, from) } else { self.find_below(&pattern, from) };
+        let found = if backwards {
+            self.find_above(&pattern, from)
+        } else {
+            self.find_below(&pattern, from)
+        };
         match found {
             Some((to, wrapped)) => {
                 if wrapped {
@@ -92,7 +96,8 @@ impl Editor {
                 Some(to)
             }
             None => {
-                let source = self.search.as_ref().map(|(source, _)| source.clone()).unwrap_or_default();
+                let source =
+                    self.search.as_ref().map(|(source, _)| source.clone()).unwrap_or_default();
                 self.fail(format!("E486: Pattern not found: {source}"));
                 None
             }

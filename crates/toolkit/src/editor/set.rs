@@ -56,7 +56,8 @@ impl Editor {
         }
         if let Some(option) = switch(options, bare) {
             *option = if word.ends_with('!') { !*option } else { true };
-        } else if let Some(option) = word.strip_prefix("no").and_then(|name| switch(options, name)) {
+        } else if let Some(option) = word.strip_prefix("no").and_then(|name| switch(options, name))
+        {
             *option = false;
         } else {
             return Err(format!("E518: Unknown option: {word}"));
@@ -66,7 +67,8 @@ impl Editor {
 
     fn show_options(&mut self) {
         let mut options = self.options.clone();
-        let names = ["autoindent", "expandtab", "ignorecase", "list", "number", "readonly", "wrapscan"];
+        let names =
+            ["autoindent", "expandtab", "ignorecase", "list", "number", "readonly", "wrapscan"];
         let mut shown: Vec<String> = names
             .iter()
             .filter_map(|name| {

@@ -14,7 +14,9 @@ impl Editor {
     pub(super) fn simple(&mut self, command: Command) {
         let count = command.times();
         match command.key {
-            Key::Char('i' | 'I' | 'a' | 'A' | 'o' | 'O' | 'R') | Key::Insert => self.insert(command),
+            Key::Char('i' | 'I' | 'a' | 'A' | 'o' | 'O' | 'R') | Key::Insert => {
+                self.insert(command)
+            }
             Key::Char(letter @ ('p' | 'P' | 'J' | '~' | 'r')) => {
                 self.remember(&command);
                 match letter {
@@ -76,8 +78,11 @@ impl Editor {
 
     pub(super) fn undo(&mut self, back: bool) {
         self.history.commit();
-        let went =
-            if back { self.history.undo(&mut self.text) } else { self.history.redo(&mut self.text) };
+        let went = if back {
+            self.history.undo(&mut self.text)
+        } else {
+            self.history.redo(&mut self.text)
+        };
         let Some(went) = went else {
             let said = if back { "Already at oldest change" } else { "Already at newest change" };
             return self.say(said);
@@ -92,7 +97,8 @@ impl Editor {
 
     /// `p` and `P`.
     pub(super) fn put(&mut self, name: Option<char>, count: usize, after: bool) {
-        let Some(register) = self.registers.get(name).filter(|r| !r.text.is_empty()).cloned() else {
+        let Some(register) = self.registers.get(name).filter(|r| !r.text.is_empty()).cloned()
+        else {
             return self.fail("E353: Nothing in that register");
         };
         let Pos { line, col } = self.cursor;
@@ -254,7 +260,10 @@ impl Editor {
         let (line, all) = (self.cursor.line + 1, self.text.len());
         let percent = line * 100 / all;
         let name = self.files.shown();
-        self.say(format!("{name}{modified} line {line} of {all} --{percent}%-- col {}", self.cursor.col + 1));
+        self.say(format!(
+            "{name}{modified} line {line} of {all} --{percent}%-- col {}",
+            self.cursor.col + 1
+        ));
     }
 }
 

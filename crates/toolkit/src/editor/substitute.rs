@@ -45,31 +45,43 @@ impl Editor {
         };
         self.search = Some((what.pattern.clone(), false));
         self.substitution = Some(what.clone());
-        let pattern = match Pattern::new(&what.pattern, self.options.ignorecase || what.ignore_case) {
+        let pattern = match Pattern::new(&what.pattern, self.options.ignorecase || what.ignore_case)
+        {
             Ok(pattern) => pattern,
             Err(text) => return self.fail(text),
         };
         if what.confirm {
-            let asking = Asking { what, pattern, line: first, from: 0, last, found: Vec::new(), done: 0 };
+            let asking =
+                Asking { what, pattern, line: first, from: 0, last, found: Vec::new(), done: 0 };
             return self.ask_next(asking);
         }
         self.replace_in(first, last, &what, &pattern);
     }
 
     fn substitution(&mut self, args: &str) -> Option<(Substitution, Option<usize>)> {
-        let delimiter = args.chars().next().filter(|c| c.is_ascii_punctuation() && !"\"|&".contains(*c));
+        let delimiter =
+            args.chars().next().filter(|c| c.is_ascii_punctuation() && !"\"|&".contains(*c));
         let (mut what, mut flags) = match delimiter {
             Some(delimiter) => {
                 let rest = args.get(delimiter.len_utf8()..).unwrap_or_default();
                 let (mut pattern, rest) = until(rest, delimiter);
                 if pattern.is_empty() {
-                    pattern = self.search.as_ref().map(|(last, _)| last.clone()).unwrap_or_default();
+                    pattern =
+                        self.search.as_ref().map(|(last, _)| last.clone()).unwrap_or_default();
                 }
                 let (replacement, flags) = until(rest.unwrap_or_default(), delimiter);
                 let replacement = self.with_last(&replacement);
                 let (all, confirm) = (false, false);
                 let (ignore_case, count_only, quiet) = (false, false, false);
-                let what = Substitution { pattern, replacement, all, confirm, ignore_case, count_only, quiet };
+                let what = Substitution {
+                    pattern,
+                    replacement,
+                    all,
+                    confirm,
+                    ignore_case,
+                    count_only,
+                    quiet,
+                };
                 (what, flags.unwrap_or_default())
             }
             None => {

@@ -233,7 +233,8 @@ impl Text {
         let everything = from == 0 && to == self.lines;
         let mut held = Vec::new();
         let mut put = |bytes: &[u8], is_last: bool| {
-            let bytes = if is_last && !whole { bytes.strip_suffix(b"\n").unwrap_or(bytes) } else { bytes };
+            let bytes =
+                if is_last && !whole { bytes.strip_suffix(b"\n").unwrap_or(bytes) } else { bytes };
             length += bytes.len() as u64;
             out.write_all(bytes)
         };

@@ -192,7 +192,8 @@ impl Editor {
         }
         made.drain(..begin.min(made.len()));
         if self.failed && !typing {
-            made.iter_mut().for_each(|cell| cell.style = Style { reverse: true, ..Style::default() });
+            made.iter_mut()
+                .for_each(|cell| cell.style = Style { reverse: true, ..Style::default() });
         }
         if !typing && size.columns > 20 {
             let gap = (room + 1).saturating_sub(width(&made));
@@ -205,7 +206,8 @@ impl Editor {
 
 /// Cells with tabs as `^I` and a `$` at the end.
 fn listed(part: &[u8], tab: usize) -> Vec<Cell> {
-    let cell = |text: char, at: usize| Cell { text: text.into(), width: 1, style: Style::default(), at };
+    let cell =
+        |text: char, at: usize| Cell { text: text.into(), width: 1, style: Style::default(), at };
     let mut made = Vec::new();
     let mut at = 0;
     for (n, piece) in part.split(|byte| *byte == b'\t').enumerate() {

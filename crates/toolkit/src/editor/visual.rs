@@ -33,7 +33,8 @@ impl Editor {
 
     /// A command on what is selected; false if it is none, but a motion.
     pub(super) fn visual(&mut self, command: &Command) -> bool {
-        let (Some(mut stretch), Mode::Visual { anchor, lines }) = (self.selection(), &self.mode) else {
+        let (Some(mut stretch), Mode::Visual { anchor, lines }) = (self.selection(), &self.mode)
+        else {
             return false;
         };
         let (anchor, was_lines) = (*anchor, *lines);
@@ -50,7 +51,7 @@ impl Editor {
                 self.mode = Mode::Visual { anchor: self.cursor, lines: was_lines };
                 self.cursor = anchor;
             }
-            'i' | 'a' => return true,
+            'i' | 'a' => self.select_object(letter, command),
             'd' | 'x' => self.finish_visual(Op::Delete, command, stretch),
             'c' | 's' => self.finish_visual(Op::Change, command, stretch),
             'y' => self.finish_visual(Op::Yank, command, stretch),
@@ -67,7 +68,11 @@ impl Editor {
             }
             'J' => {
                 self.mode = Mode::Normal;
-                self.join(stretch.from.line, (stretch.to.line + 1 - stretch.from.line).max(2), true);
+                self.join(
+                    stretch.from.line,
+                    (stretch.to.line + 1 - stretch.from.line).max(2),
+                    true,
+                );
             }
             '~' | 'u' | 'U' => self.convert(stretch, letter),
             'r' => match command.arg.and_then(typed) {
@@ -83,6 +88,7 @@ impl Editor {
     fn finish_visual(&mut self, op: Op, command: &Command, stretch: Stretch) {
         let mut stretch = stretch;
         self.mark_selection();
+        let breaks = self.holds_break(stretch.to);
         self.mode = Mode::Normal;
         let Stretch { from, to, lines } = stretch;
         // `.` does the same to as much text from the cursor on.
@@ -94,16 +100,25 @@ impl Editor {
                 Op::Right => '>',
                 Op::Left => '<',
             };
-            Command { count: Some(to.line + 1 - from.line), op: Some(op), key: Key::Char(key), ..command.clone() }
+            Command {
+                count: Some(to.line + 1 - from.line),
+                op: Some(op),
+                key: Key::Char(key),
+                ..command.clone()
+            }
         } else {
             let count = self.text.line(from.line).get(from.col..to.col).map_or(1, <[u8]>::len);
-            Command { count: Some(count.max(1)), op: Some(op), key: Key::Char('l'), ..command.clone() }
+            Command {
+                count: Some(count.max(1)),
+                op: Some(op),
+                key: Key::Char('l'),
+                ..command.clone()
+            }
         };
         if op != Op::Yank {
             self.remember(&again);
         }
-        let end = self.text.line(to.line).len();
-        if !lines && op == Op::Delete && to.col >= end && self.cursor.max(from).col >= end && to.line < self.text.last() && end > 0 && self.ends_behind(to) {
+        if !lines && !matches!(op, Op::Left | Op::Right) && breaks {
             stretch.to = Pos::new(to.line + 1, 0);
         }
         // Shifts are repeated, not multiplied by lines.
@@ -112,11 +127,19 @@ impl Editor {
         self.apply(op, &command, stretch);
     }
 
-    /// Whether the selection holds the end of the line itself.
-    fn ends_behind(&self, to: Pos) -> bool {
-        let length = self.text.line(to.line).len();
-        let end = self.marks.get(&'>').is_some_and(|mark| mark.col >= length);
-        end && self.cursor.line == to.line && self.cursor.col >= length
+    /// Whether the end of the line itself is selected, too.
+    fn holds_break(&self, to: Pos) -> bool {
+        let behind = self.cursor.line == to.line && self.want == Some(usize::MAX);
+        let last = self.text.line(to.line).len();
+        let Mode::Visual { anchor, .. } = self.mode else { return false };
+        (behind || anchor.max(self.cursor).col >= last) && to.line < self.text.last()
+    }
+
+    fn select_object(&mut self, kind: char, command: &Command) {
+        let Some(stretch) = self.object(kind, command.arg, command.times()) else { return };
+        self.mode = Mode::Visual { anchor: stretch.from, lines: false };
+        let end = chars::before(self.text.line(stretch.to.line), stretch.to.col);
+        self.go_to(Pos::new(stretch.to.line, end), None);
     }
 
     fn put_over(&mut self, command: &Command, stretch: Stretch) {
@@ -129,7 +152,8 @@ impl Editor {
         let cut = self.registers.get(None).cloned();
         self.registers.yank(None, register);
         self.clamp();
-        let after = if stretch.lines { last && stretch.from.line > self.text.last() } else { at_end };
+        let after =
+            if stretch.lines { last && stretch.from.line > self.text.last() } else { at_end };
         self.put(None, command.times(), after && !self.text.line(self.cursor.line).is_empty());
         if let Some(cut) = cut {
             self.registers.yank(None, cut);

@@ -152,6 +152,25 @@ impl Walker<'_> {
         true
     }
 
+    /// `ge`.
+    pub(super) fn word_end_back(&mut self, count: usize) -> bool {
+        for _ in 0..count {
+            let class = self.class();
+            if self.back() == Step::None {
+                return false;
+            }
+            if class != 0 && !self.skip(class, false) {
+                return true;
+            }
+            while self.class() == 0 && !self.on_empty_line() {
+                if self.back() == Step::None {
+                    return true;
+                }
+            }
+        }
+        true
+    }
+
     /// `}` and `{`: the next empty line. The second value: the place is the text's last character.
     pub(super) fn paragraph(&self, count: usize, forward: bool) -> Option<(Pos, bool)> {
         let mut line = self.at.line;
