@@ -89,7 +89,10 @@ fn edited(case: &Case, mut editor: Command) -> Result<Vec<u8>, String> {
 fn original() -> Command {
     let mut vim = Command::new("timeout");
     vim.args(["20", "vim.tiny", "-u", "NONE", "-N", "-i", "NONE", "-n", "--not-a-term"]);
-    vim.args(["--cmd", "set backspace=indent,eol,start nofixeol encoding=utf-8 report=9999 cmdheight=12"]);
+    vim.args([
+        "--cmd",
+        "set backspace=indent,eol,start nofixeol encoding=utf-8 report=9999 cmdheight=12",
+    ]);
     vim
 }
 

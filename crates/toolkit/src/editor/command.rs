@@ -106,7 +106,12 @@ fn op(letter: char) -> Option<Op> {
     })
 }
 
-fn finish(mut command: Command, key: Key, mut rest: impl Iterator<Item = Key>, visual: bool) -> Parsed {
+fn finish(
+    mut command: Command,
+    key: Key,
+    mut rest: impl Iterator<Item = Key>,
+    visual: bool,
+) -> Parsed {
     command.key = key;
     let takes = match key {
         Key::Char('f' | 'F' | 't' | 'T' | '\'' | '`' | 'g') => true,

@@ -59,8 +59,15 @@ impl Editor {
         let over = (command.key == Key::Char('R') && command.op.is_none()).then(Vec::new);
         self.want = None;
         let keys = Vec::new();
-        self.mode =
-            Mode::Insert(Insert { command, keys, literal: false, paste: false, over, auto, start: self.cursor });
+        self.mode = Mode::Insert(Insert {
+            command,
+            keys,
+            literal: false,
+            paste: false,
+            over,
+            auto,
+            start: self.cursor,
+        });
     }
 
     pub(super) fn insert_key(&mut self, key: Key) {

@@ -4,7 +4,7 @@ use super::{
     chars,
     command::{Command, Op},
     history::Pos,
-    model::Editor,
+    model::{Editor, Mode},
     words::Walker,
 };
 use crate::terminal::Key;
@@ -48,7 +48,7 @@ fn maybe(moved: Option<Moved>) -> Moved {
 impl Editor {
     pub(super) fn motion(&mut self, command: &Command) -> Moved {
         let count = command.times();
-        let Pos { line, col } = self.cursor;
+        let line = self.cursor.line;
         match command.key {
             Key::Char('h') | Key::Left | Key::Backspace | Key::Ctrl('h') => self.left(count),
             Key::Char('l' | ' ') | Key::Right => self.right(count, command.op.is_some()),
@@ -92,10 +92,7 @@ impl Editor {
             Key::Char(repeat @ (';' | ',')) => self.find_again(repeat, count),
             Key::Char('%') => self.percent(command),
             Key::Char('H' | 'M' | 'L') => self.on_screen(command.key, count),
-            Key::Char('/' | '?' | 'n' | 'N' | '*' | '#') => {
-                let _ = col;
-                self.search_motion(command, count)
-            }
+            Key::Char('/' | '?' | 'n' | 'N' | '*' | '#') => self.search_motion(command, count),
             Key::Char(quote @ ('\'' | '`')) => self.to_mark(quote, command.arg),
             _ => Moved::No,
         }
@@ -133,10 +130,18 @@ impl Editor {
         to(line, col, Kind::Exclusive)
     }
 
+    /// Where the cursor can go in a line; what is selected may have its end, too.
+    fn furthest(&self, line: &[u8]) -> usize {
+        match self.mode {
+            Mode::Visual { .. } => line.len(),
+            _ => chars::last(line),
+        }
+    }
+
     fn right(&self, count: usize, operates: bool) -> Moved {
         let Pos { line, mut col } = self.cursor;
         let bytes = self.text.line(line);
-        let end = if operates { bytes.len() } else { chars::last(bytes) };
+        let end = if operates { bytes.len() } else { self.furthest(bytes) };
         if col >= end {
             return Moved::Failed;
         }
@@ -158,7 +163,7 @@ impl Editor {
         let now = chars::cursor_column(self.text.line(line), self.cursor.col, tab);
         let want = self.want.unwrap_or(now);
         let bytes = self.text.line(next);
-        let col = chars::at_column(bytes, want, tab).min(chars::last(bytes));
+        let col = chars::at_column(bytes, want, tab).min(self.furthest(bytes));
         Moved::To(Reach { to: Pos::new(next, col), kind: Kind::Lines, want: Some(want) })
     }
 

@@ -84,7 +84,8 @@ impl Editor {
             let far = self.top - line > self.rows;
             self.top = if far { line.saturating_sub(self.rows / 2) } else { line };
         } else if line - self.top > self.rows * 2 {
-            self.top = line.saturating_sub(self.rows / 2);
+            let full = self.text.len().saturating_sub(self.rows);
+            self.top = line.saturating_sub(self.rows / 2).min(full);
         }
         let (mut least, mut used) = (line, self.rows_of(line, size).rows.len());
         while let Some(above) = least.checked_sub(1).filter(|above| *above >= self.top) {
