@@ -93,7 +93,7 @@ impl Editor {
             Key::Char('%') => self.percent(command),
             Key::Char('H' | 'M' | 'L') => self.on_screen(command.key, count),
             Key::Char('/' | '?' | 'n' | 'N' | '*' | '#') => self.search_motion(command, count),
-            Key::Char(quote @ ('\'' | '`')) => self.to_mark(quote, command.arg),
+            Key::Char(quote @ ('\'' | '`')) => self.at_mark(quote, command.arg),
             _ => Moved::No,
         }
     }
@@ -254,7 +254,7 @@ impl Editor {
             if percent > 100 {
                 return Moved::Failed;
             }
-            let line = (percent.saturating_mul(self.text.len()) + 99) / 100;
+            let line = percent.saturating_mul(self.text.len()).div_ceil(100);
             return self.start_of(line.saturating_sub(1).min(self.text.last()));
         }
         maybe(self.matching())
@@ -321,7 +321,7 @@ impl Editor {
         self.start_of(line)
     }
 
-    fn to_mark(&mut self, quote: char, name: Option<Key>) -> Moved {
+    fn at_mark(&mut self, quote: char, name: Option<Key>) -> Moved {
         let Some(Key::Char(name)) = name else { return Moved::Failed };
         let name = if name == '`' { '\'' } else { name };
         // At first `''` goes to the beginning.

@@ -2,7 +2,7 @@
 
 use super::{files::Lines, text::Text};
 use rustix::{
-    fs::{Gid, Mode, Uid, fchmod, fchown, fstatvfs, llistxattr},
+    fs::{FallocateFlags, Gid, Mode, Uid, fchmod, fchown, fstatvfs, llistxattr},
     io::Errno,
 };
 use std::{
@@ -120,10 +120,10 @@ fn in_place(
         return Err(Errno::NOSPC.into());
     }
     // The blocks are taken before a byte of the old text is gone.
-    match rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::KEEP_SIZE, 0, needed.max(1)) {
-        Err(Errno::NOSPC) => return Err(Errno::NOSPC.into()),
-        // Not every file system can.
-        _ => {}
+    let taken = rustix::fs::fallocate(&file, FallocateFlags::KEEP_SIZE, 0, needed.max(1));
+    // Not every file system can.
+    if taken == Err(Errno::NOSPC) {
+        return Err(Errno::NOSPC.into());
     }
     let length = fill(text, lines, &file, whole)?;
     file.set_len(length)?;
