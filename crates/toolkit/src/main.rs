@@ -36,6 +36,7 @@ mod http;
 mod icmp;
 mod ip;
 mod json;
+mod longest;
 mod loops;
 mod magic;
 mod matcher;

@@ -1,6 +1,9 @@
 //! What `grep` looks for in a line.
 
-use crate::posix_regex::{Syntax, translate};
+use crate::{
+    longest::Longest,
+    posix_regex::{Syntax, translate},
+};
 use anyhow::Context as _;
 
 /// How patterns are written.
@@ -19,7 +22,7 @@ pub(crate) enum Kind {
 /// Compiled patterns.
 pub(crate) enum Matcher {
     /// What a finite automaton can do: linear time, on any bytes.
-    Plain(regex::bytes::Regex),
+    Plain(Box<Longest>),
     /// Look-around and references back; on text, with a limit of steps.
     Fancy(fancy_regex::Regex),
 }
@@ -34,6 +37,7 @@ impl Matcher {
         line: bool,
     ) -> anyhow::Result<Self> {
         let mut fancy = kind == Kind::Perl;
+        let mut groups = 0;
         let parts: Vec<String> = patterns
             .iter()
             .map(|pattern| match kind {
@@ -43,7 +47,9 @@ impl Matcher {
                     let syntax = if kind == Kind::Basic { Syntax::Basic } else { Syntax::Extended };
                     let translated = translate(pattern, syntax);
                     fancy |= translated.refers_back;
-                    translated.text
+                    let behind = groups;
+                    groups += translated.groups;
+                    translated.behind(behind)
                 }
             })
             .collect();
@@ -68,8 +74,8 @@ impl Matcher {
         Ok(if fancy {
             Self::Fancy(fancy_regex::Regex::new(&all).with_context(shown)?)
         } else {
-            let builder = regex::bytes::RegexBuilder::new(&all).build();
-            Self::Plain(builder.map_err(|_| anyhow::Error::msg(shown()))?)
+            let regex = Longest::new(&all, true, false);
+            Self::Plain(Box::new(regex.map_err(|_| anyhow::Error::msg(shown()))?))
         })
     }
 
@@ -84,7 +90,9 @@ impl Matcher {
     /// The parts of a line that match, without empty ones.
     pub(crate) fn parts<'a>(&self, line: &'a [u8]) -> Vec<&'a [u8]> {
         let parts: Vec<&[u8]> = match self {
-            Self::Plain(regex) => regex.find_iter(line).map(|m| m.as_bytes()).collect(),
+            Self::Plain(regex) => {
+                regex.all(line).filter_map(|(start, end)| line.get(start..end)).collect()
+            }
             // A place in text that is not UTF-8 would not be the place in the line.
             Self::Fancy(regex) => std::str::from_utf8(line).map_or(Vec::new(), |text| {
                 regex.find_iter(text).filter_map(|m| Some(m.ok()?.as_str().as_bytes())).collect()

@@ -16,6 +16,31 @@ pub(crate) struct Translated {
     pub(crate) text: String,
     /// It refers back to a group, which only the `fancy-regex` crate understands.
     pub(crate) refers_back: bool,
+    /// How many groups it has.
+    pub(crate) groups: usize,
+}
+
+impl Translated {
+    /// The expression as an alternative behind others that have `groups` groups together.
+    pub(crate) fn behind(self, groups: usize) -> String {
+        if groups == 0 || !self.refers_back {
+            return self.text;
+        }
+        let mut out = String::new();
+        let mut chars = self.text.chars();
+        while let Some(c) = chars.next() {
+            let escaped = if c == '\\' { chars.next() } else { None };
+            match (escaped, escaped.and_then(|c| c.to_digit(10))) {
+                // What follows a reference may be a digit, too.
+                (_, Some(number)) => {
+                    out.push_str(&format!("(?:\\{})", groups.saturating_add(number as usize)));
+                }
+                (Some(escaped), None) => out.extend(['\\', escaped]),
+                (None, _) => out.push(c),
+            }
+        }
+        out
+    }
 }
 
 /// Translates an expression. What is not valid stays so and is refused by the `regex` crate.
@@ -25,7 +50,8 @@ pub(crate) fn translate(pattern: &str, syntax: Syntax) -> Translated {
     while let Some(c) = rest.chars().next() {
         rest = translator.next(c, rest.get(c.len_utf8()..).unwrap_or(""), syntax);
     }
-    Translated { text: translator.out, refers_back: translator.refers_back }
+    let Translator { out: text, refers_back, opened: groups, .. } = translator;
+    Translated { text, refers_back, groups }
 }
 
 #[derive(Default)]
@@ -36,6 +62,8 @@ struct Translator {
     atom: usize,
     /// The same of each group that is open.
     groups: Vec<usize>,
+    /// How many groups there have been.
+    opened: usize,
     /// The last atom has been repeated.
     repeated: bool,
     /// Between the braces of an interval.
@@ -98,7 +126,10 @@ impl Translator {
                 self.repeat();
                 self.interval = true;
             }
-            Some('(') => self.groups.push(self.out.len()),
+            Some('(') => {
+                self.groups.push(self.out.len());
+                self.opened += 1;
+            }
             Some(')') => {
                 self.atom = self.groups.pop().unwrap_or(self.out.len());
                 self.repeated = false;
@@ -160,6 +191,9 @@ impl Translator {
             if let Some((name, behind)) = class {
                 self.out.push_str(&format!("[:{name}:]"));
                 rest = behind;
+            } else if let Some((one, behind)) = named(rest) {
+                bracketed(&mut self.out, one);
+                rest = behind;
             } else {
                 rest = rest.get(c.len_utf8()..).unwrap_or("");
                 match c {
@@ -175,6 +209,24 @@ impl Translator {
         }
         rest
     }
+}
+
+/// `[=a=]` and `[.a.]`: the character, and what follows. In the C locale nothing is equal to another, and no two
+/// characters are sorted as one.
+fn named(text: &str) -> Option<(char, &str)> {
+    ['=', '.'].into_iter().find_map(|kind| {
+        let mut rest = text.strip_prefix('[')?.strip_prefix(kind)?.chars();
+        let one = rest.next()?;
+        Some((one, rest.as_str().strip_prefix(kind)?.strip_prefix(']')?))
+    })
+}
+
+/// A character in brackets that is nothing but itself.
+fn bracketed(out: &mut String, c: char) {
+    if matches!(c, '\\' | '[' | ']' | '&' | '~' | '^' | '-') {
+        out.push('\\');
+    }
+    out.push(c);
 }
 
 #[cfg(test)]
@@ -222,6 +274,9 @@ mod tests {
         assert!(matches("[^]a]", Basic, "b") && !matches("^[^]a]", Basic, "]"));
         assert!(matches("^[[:digit:]x]*$", Basic, "12x"));
         assert!(matches("^[a&&b[]*$", Extended, "a&b["));
+        assert!(matches("^[[=a=]b]*$", Basic, "ab") && !matches("[[=a=]b]", Basic, "="));
+        assert!(matches("^[a[.-.]z]*$", Basic, "a-z") && !matches("[a[.-.]z]", Basic, "b"));
+        assert!(matches("^[[.].]]$", Basic, "]"));
     }
 
     #[test]

@@ -97,7 +97,9 @@ fn run(args: &Args) -> anyhow::Result<u8> {
         .and_then(|a| Ok((a, Side::open(second.as_ref(), skips[1])?)))
         .and_then(|(a, b)| compare(args, a, b, most).map_err(|error| reason(&error)));
     done.or_else(|text| {
-        eprintln!("cmp: {text}");
+        if !args.has("quiet") && !args.has("silent") {
+            eprintln!("cmp: {text}");
+        }
         Ok(2)
     })
 }

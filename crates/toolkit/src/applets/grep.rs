@@ -11,8 +11,8 @@ use std::{
     collections::VecDeque,
     ffi::OsStr,
     fs::{self, File},
-    io::{self, BufRead, BufReader, Write},
-    os::unix::ffi::OsStrExt as _,
+    io::{self, BufRead, BufReader, IsTerminal as _, Write},
+    os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
     path::{Path, PathBuf},
 };
 
@@ -54,7 +54,7 @@ pub(crate) static APPLET: Applet = Applet {
         flag('H', "with-filename", "print the file's name before each line"),
         flag('h', "no-filename", "do not"),
         flag('r', "recursive", "all files below a folder"),
-        flag('R', "dereference-recursive", "the same"),
+        flag('R', "dereference-recursive", "the same, and follow links"),
         flag('a', "text", "treat every file as text"),
         value('m', "max-count", "N", "stop after N lines of a file"),
         value('A', "after-context", "N", "print N lines after each match too"),
@@ -68,9 +68,11 @@ pub(crate) static APPLET: Applet = Applet {
         flag('I', "skip-binary", "binary files do not match"),
         value('\0', "include", "GLOB", "with -r only files of such names"),
         value('\0', "exclude", "GLOB", "with -r no files of such names"),
+        value('\0', "exclude-dir", "GLOB", "with -r no folders of such names"),
         value('\0', "label", "NAME", "what standard input is called"),
         flag('\0', "line-buffered", "understood: lines are not kept back for long"),
-        value('\0', "color", "[WHEN]", "understood, without effect"),
+        value('\0', "color", "[WHEN]", "show what matches in colour: always, never or auto"),
+        value('\0', "colour", "[WHEN]", "the same"),
     ],
     notes: "",
     example: "grep -rn 'root=' /mnt/boot",
@@ -91,6 +93,8 @@ struct Search {
     label: String,
     text: bool,
     skip_binary: bool,
+    /// Show what matches in GNU's colours.
+    colours: bool,
     output: Output,
     most: usize,
     before: usize,
@@ -146,11 +150,13 @@ fn search(args: &Args, default: Kind) -> anyhow::Result<u8> {
     let nothing = [Path::new(if recursive { "." } else { "-" }).to_owned()];
     let files: Vec<PathBuf> =
         if files.is_empty() { nothing.into() } else { files.iter().map(PathBuf::from).collect() };
-    let search = Search::new(args, &patterns, default, files.len() > 1 || recursive)?;
+    let several = files.len() > 1 || (recursive && files.iter().any(|file| file.is_dir()));
+    let search = Search::new(args, &patterns, default, several)?;
     let mut out = io::BufWriter::new(io::stdout().lock());
     let (mut matched, mut failed) = (false, false);
+    let walk = Walk { args, recursive, follow: args.has("dereference-recursive") };
     for file in &files {
-        visit(file, recursive, &mut |path| {
+        walk.visit(file, &mut Vec::new(), &mut |path| {
             if recursive && path != file && !wanted(args, path) {
                 return;
             }
@@ -192,7 +198,9 @@ fn patterns(args: &Args) -> anyhow::Result<(Vec<String>, &[std::ffi::OsString])>
     }
     for file in args.values("file") {
         let shown = Path::new(file).display();
-        let read = fs::read_to_string(file).with_context(|| format!("cannot read {shown}"))?;
+        let read =
+            if file == "-" { io::read_to_string(io::stdin()) } else { fs::read_to_string(file) };
+        let read = read.with_context(|| format!("cannot read {shown}"))?;
         patterns.extend(read.lines().map(str::to_owned));
     }
     let mut files = args.operands.as_slice();
@@ -220,22 +228,62 @@ fn number(args: &Args, option: &str) -> anyhow::Result<Option<usize>> {
     }
 }
 
-/// Calls `each` for a file, or with `recursive` for every file below a folder, in the order of names.
-fn visit(path: &Path, recursive: bool, each: &mut impl FnMut(&Path)) {
-    if !recursive || !path.is_dir() {
-        return each(path);
-    }
-    let Ok(entries) = fs::read_dir(path) else { return each(path) };
-    let mut entries: Vec<_> = entries.filter_map(Result::ok).collect();
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        // Links are not followed: they may lead round in a circle.
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() => visit(&entry.path(), recursive, each),
-            Ok(kind) if kind.is_file() => each(&entry.path()),
-            _ => {}
+/// How files are found.
+struct Walk<'a> {
+    args: &'a Args,
+    recursive: bool,
+    follow: bool,
+}
+
+impl Walk<'_> {
+    /// Calls `each` for a file, or for every file below a folder, in the order of names. `above` are the device and
+    /// inode of the folders that it is in: a link may lead round in a circle.
+    fn visit(&self, path: &Path, above: &mut Vec<(u64, u64)>, each: &mut impl FnMut(&Path)) {
+        if !self.recursive || !path.is_dir() {
+            return each(path);
         }
+        let Ok(entries) = fs::read_dir(path) else { return each(path) };
+        let Ok(meta) = fs::metadata(path) else { return each(path) };
+        let itself = (meta.dev(), meta.ino());
+        if above.contains(&itself) {
+            return eprintln!("grep: {}: warning: recursive directory loop", path.display());
+        }
+        let mut entries: Vec<_> = entries.filter_map(Result::ok).collect();
+        entries.sort_by_key(fs::DirEntry::file_name);
+        above.push(itself);
+        for entry in entries {
+            let path = entry.path();
+            let kind = if self.follow { path.metadata() } else { entry.metadata() };
+            match kind.map(|meta| meta.file_type()) {
+                Ok(kind) if kind.is_dir() && !self.left_out(&path) => {
+                    self.visit(&path, above, each);
+                }
+                Ok(kind) if kind.is_file() => each(&path),
+                _ => {}
+            }
+        }
+        above.pop();
     }
+
+    /// Whether --exclude-dir names a folder.
+    fn left_out(&self, folder: &Path) -> bool {
+        let name = folder.file_name().unwrap_or_default().as_bytes();
+        let mut globs = self.args.values("exclude-dir").map(OsStr::as_bytes);
+        globs.any(|glob| glob::matches(glob.strip_suffix(b"/").unwrap_or(glob), name))
+    }
+}
+
+/// Whether --color asks for colours: where nothing or `auto` is said, on a terminal that knows them.
+fn coloured(args: &Args) -> anyhow::Result<bool> {
+    let dumb = || std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    let asked = ["color", "colour"].into_iter().find(|option| args.has(option));
+    Ok(match asked.map(|option| args.text(option)).transpose()?.flatten() {
+        Some("always" | "yes" | "force") => true,
+        Some("never" | "no" | "none") => false,
+        Some("" | "auto" | "tty" | "if-tty") => io::stdout().is_terminal() && !dumb(),
+        None => asked.is_some() && io::stdout().is_terminal() && !dumb(),
+        Some(_) => return usage_error("--color is always, never or auto"),
+    })
 }
 
 impl Search {
@@ -277,6 +325,7 @@ impl Search {
             label: args.text("label")?.unwrap_or("(standard input)").to_owned(),
             text: args.has("text") || args.has("null-data"),
             skip_binary: args.has("skip-binary"),
+            colours: coloured(args)?,
             output: output.map_or(Output::Lines, |(_, output)| output),
             most: number(args, "max-count")?.unwrap_or(usize::MAX),
             before: number(args, "before-context")?.unwrap_or(context),
@@ -398,16 +447,31 @@ impl Search {
         line: &[u8],
         out: &mut impl Write,
     ) -> io::Result<()> {
+        let paint = |colour: &str, text: &str| match self.colours {
+            true => format!("\x1b[{colour}m\x1b[K{text}\x1b[m\x1b[K"),
+            false => text.to_owned(),
+        };
+        let separator = paint("36", &separator.to_string());
         if self.names {
-            write!(out, "{name}{}", if self.null { '\0' } else { separator })?;
+            let behind = if self.null { "\0" } else { &separator };
+            write!(out, "{}{behind}", paint("35", name))?;
         }
         if self.numbers {
-            write!(out, "{}{separator}", place.number)?;
+            write!(out, "{}{separator}", paint("32", &place.number.to_string()))?;
         }
         if self.offsets {
-            write!(out, "{}{separator}", place.offset)?;
+            write!(out, "{}{separator}", paint("32", &place.offset.to_string()))?;
         }
-        out.write_all(line)?;
+        let mut done = 0;
+        let shown =
+            if self.colours && !self.invert { self.matcher.parts(line) } else { Vec::new() };
+        for part in shown {
+            let start = part.as_ptr().addr() - line.as_ptr().addr();
+            out.write_all(line.get(done..start).unwrap_or_default())?;
+            out.write_all(&[b"\x1b[01;31m\x1b[K", part, b"\x1b[m\x1b[K"].concat())?;
+            done = start + part.len();
+        }
+        out.write_all(line.get(done..).unwrap_or_default())?;
         out.write_all(&[self.end])
     }
 }

@@ -76,7 +76,8 @@ fn run(args: &Args) -> anyhow::Result<u8> {
         let seek = number(args, "seek")?.unwrap_or(0);
         io::copy(&mut (&mut data).take(seek), &mut io::sink())?;
         let data = data.take(number(args, "len")?.unwrap_or(u64::MAX));
-        let name = input.map(|name| name.to_string_lossy().into_owned());
+        let name =
+            input.filter(|name| *name != "-").map(|name| name.to_string_lossy().into_owned());
         Dump::new(args, seek)?.all(data, name.as_deref(), &mut out)?;
     }
     out.flush()?;

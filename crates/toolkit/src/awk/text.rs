@@ -1,17 +1,16 @@
 //! Regular expressions of AWK (POSIX extended, in which `\` escapes also in brackets), and what is
 //! done with them.
 
-use regex::bytes::{Regex, RegexBuilder};
+use crate::longest::{Groups, Longest};
 
 /// A compiled expression.
 #[derive(Debug)]
-pub(crate) struct Re(Regex);
+pub(crate) struct Re(Longest);
 
 impl Re {
     pub(crate) fn new(source: &[u8]) -> Result<Self, String> {
         let text = translate(source);
-        let build =
-            |unicode| RegexBuilder::new(&text).unicode(unicode).dot_matches_new_line(true).build();
+        let build = |unicode| Longest::new(&text, unicode, true);
         // Bytes first: a character of several in a bracket needs the other.
         let regex = build(false).or_else(|_| build(true));
         regex
@@ -25,13 +24,12 @@ impl Re {
 
     /// Where it matches first, at or behind `from`.
     pub(crate) fn find(&self, text: &[u8], from: usize) -> Option<(usize, usize)> {
-        self.0.find_at(text, from).map(|found| (found.start(), found.end()))
+        self.0.find(text, from)
     }
 
     /// Where the groups match, the whole first.
-    pub(crate) fn groups(&self, text: &[u8], from: usize) -> Option<Vec<Option<(usize, usize)>>> {
-        let found = self.0.captures_at(text, from)?;
-        Some(found.iter().map(|group| group.map(|g| (g.start(), g.end()))).collect())
+    pub(crate) fn groups(&self, text: &[u8], from: usize) -> Option<Groups> {
+        self.0.captures(text, from)
     }
 }
 

@@ -1,17 +1,19 @@
 //! A regular expression of a script.
 
-use crate::posix_regex::{Syntax, translate};
+use crate::{
+    longest::Longest,
+    posix_regex::{Syntax, translate},
+};
+
+pub(super) use crate::longest::Groups;
 
 /// A compiled expression.
 #[derive(Debug)]
 pub(super) enum Pattern {
-    Plain(regex::bytes::Regex),
+    Plain(Box<Longest>),
     /// With references back; on text only.
     Fancy(Box<fancy_regex::Regex>),
 }
-
-/// Where the groups are, group 0 first.
-pub(super) type Groups = Vec<Option<(usize, usize)>>;
 
 impl Pattern {
     /// Compiles; `flags` are those of the `regex` crate, such as `i`.
@@ -25,13 +27,14 @@ impl Pattern {
             let regex = fancy_regex::Regex::new(&all).map_err(|_| wrong)?;
             return Ok(Self::Fancy(Box::new(regex)));
         }
-        regex::bytes::Regex::new(&all).map(Self::Plain).map_err(|_| wrong)
+        let regex = Longest::new(&all, true, true).map_err(|_| wrong)?;
+        Ok(Self::Plain(Box::new(regex)))
     }
 
     /// How many groups there are.
     pub(super) fn groups(&self) -> usize {
         match self {
-            Self::Plain(regex) => regex.captures_len().saturating_sub(1),
+            Self::Plain(regex) => regex.groups(),
             Self::Fancy(regex) => regex.captures_len().saturating_sub(1),
         }
     }
@@ -49,10 +52,8 @@ impl Pattern {
     pub(super) fn all(&self, text: &[u8], limit: usize) -> Vec<Groups> {
         match self {
             Self::Plain(regex) => {
-                let matches = regex.captures_iter(text).take(limit);
-                matches
-                    .map(|c| c.iter().map(|g| g.map(|g| (g.start(), g.end()))).collect())
-                    .collect()
+                let matches = regex.all(text).take(limit);
+                matches.filter_map(|(start, _)| regex.captures(text, start)).collect()
             }
             Self::Fancy(regex) => {
                 let Ok(text) = std::str::from_utf8(text) else { return Vec::new() };

@@ -73,9 +73,32 @@ struct Creating<W: Write> {
     warned: bool,
     to_stdout: bool,
     failed: bool,
-    owner: Option<u64>,
-    group: Option<u64>,
+    owner: Option<Owner>,
+    group: Option<Owner>,
     mtime: Option<u64>,
+}
+
+/// What --owner or --group says of every member: a number, a name, or both as `NAME:NUMBER`.
+struct Owner {
+    /// Empty where only a number was given.
+    name: String,
+    id: u64,
+}
+
+impl Owner {
+    fn new(option: &str, text: &str, lookup: fn(&str) -> Option<u32>) -> anyhow::Result<Self> {
+        let (name, number) = match text.split_once(':') {
+            Some((name, number)) => (name, number.parse().ok()),
+            None => match text.parse() {
+                Ok(number) => ("", Some(number)),
+                Err(_) => (text, lookup(text).map(u64::from)),
+            },
+        };
+        match number {
+            Some(id) => Ok(Self { name: name.to_owned(), id }),
+            None => usage_error(format!("Invalid {option} or {option} ID: {text:?}")),
+        }
+    }
 }
 
 impl<W: Write> Creating<W> {
@@ -97,8 +120,14 @@ impl<W: Write> Creating<W> {
             warned: false,
             to_stdout: file == "-",
             failed: false,
-            owner: args.number("owner")?,
-            group: args.number("group")?,
+            owner: args
+                .text("owner")?
+                .map(|text| Owner::new("owner", text, names::uid))
+                .transpose()?,
+            group: args
+                .text("group")?
+                .map(|text| Owner::new("group", text, names::gid))
+                .transpose()?,
             mtime: match mtime {
                 None => None,
                 Some(Ok(mtime)) => Some(mtime),
@@ -266,14 +295,16 @@ impl<W: Write> Creating<W> {
         header.set_size(size);
         header.set_mode(meta.mode() & 0o7777);
         header.set_mtime(self.mtime.unwrap_or(u64::try_from(meta.mtime()).unwrap_or(0)));
-        header.set_uid(self.owner.unwrap_or(meta.uid().into()));
-        header.set_gid(self.group.unwrap_or(meta.gid().into()));
+        header.set_uid(self.owner.as_ref().map_or(meta.uid().into(), |owner| owner.id));
+        header.set_gid(self.group.as_ref().map_or(meta.gid().into(), |group| group.id));
         if !self.numeric {
-            let user = self.owner.is_none().then(|| self.names.user(meta.uid())).flatten();
-            let group = self.group.is_none().then(|| self.names.group(meta.gid())).flatten();
+            let given = |owner: &'_ Option<Owner>| owner.as_ref().map(|owner| owner.name.clone());
+            let name = |name: Option<&str>| name.unwrap_or("").to_owned();
+            let user = given(&self.owner).unwrap_or_else(|| name(self.names.user(meta.uid())));
+            let group = given(&self.group).unwrap_or_else(|| name(self.names.group(meta.gid())));
             // A name that does not fit is left out: the number says who it is.
-            let _ = header.set_username(user.unwrap_or(""));
-            let _ = header.set_groupname(group.unwrap_or(""));
+            let _ = header.set_username(&user);
+            let _ = header.set_groupname(&group);
         }
         if kind.is_char_device() || kind.is_block_device() {
             let _ = header.set_device_major(rustix::fs::major(meta.rdev()));
