@@ -1,6 +1,9 @@
 //! Processes: how they are started, forked and waited for.
 
-use std::sync::OnceLock;
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+};
 
 use nix::{
     errno::Errno,
@@ -57,6 +60,7 @@ pub(crate) fn fork() -> Result<Forked, error::Error> {
         nix::unistd::ForkResult::Parent { child } => Ok(Forked::Parent(child.as_raw())),
         nix::unistd::ForkResult::Child => {
             sys::signal::reset_in_child();
+            changes().clear();
             Ok(Forked::Child)
         }
     }
@@ -69,19 +73,31 @@ pub(crate) fn exit_now(status: u8) -> ! {
     unsafe { nix::libc::_exit(i32::from(status)) }
 }
 
+/// What became of children that were not waited for yet, by number.
+static CHANGES: Mutex<BTreeMap<ProcessId, Change>> = Mutex::new(BTreeMap::new());
+
+fn changes() -> MutexGuard<'static, BTreeMap<ProcessId, Change>> {
+    CHANGES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Asks for, or waits for, a change of a child. `None` when there is none yet: without `block`, or
 /// with it when a signal came that ends the shell. A child that is not ours, or no longer, has
 /// exited with status 127.
+///
+/// Whichever child has changed is told of, so that none stays a zombie while another is waited for.
 pub(crate) fn wait_for(pid: ProcessId, block: bool) -> Result<Option<Change>, error::Error> {
     let mut flags = WaitPidFlag::WUNTRACED;
     if !block {
         flags |= WaitPidFlag::WNOHANG;
     }
     loop {
-        let change = match waitpid(Pid::from_raw(pid), Some(flags)) {
-            Ok(WaitStatus::Exited(_, status)) => Change::Exited(status as u8),
-            Ok(WaitStatus::Signaled(_, signal, _)) => Change::Killed(signal as i32),
-            Ok(WaitStatus::Stopped(_, signal)) => return Ok(Some(Change::Stopped(signal as i32))),
+        if let Some(change) = changes().remove(&pid) {
+            return Ok(Some(change));
+        }
+        let (changed, change) = match waitpid(None, Some(flags)) {
+            Ok(WaitStatus::Exited(pid, status)) => (pid, Change::Exited(status as u8)),
+            Ok(WaitStatus::Signaled(pid, signal, _)) => (pid, Change::Killed(signal as i32)),
+            Ok(WaitStatus::Stopped(pid, signal)) => (pid, Change::Stopped(signal as i32)),
             Ok(WaitStatus::StillAlive) => return Ok(None),
             Ok(_) => continue,
             Err(Errno::EINTR) if sys::signal::fatal_pending() => return Ok(None),
@@ -89,8 +105,10 @@ pub(crate) fn wait_for(pid: ProcessId, block: bool) -> Result<Option<Change>, er
             Err(Errno::ECHILD) => return Ok(Some(Change::Exited(127))),
             Err(errno) => return Err(errno.into()),
         };
-        sys::signal::note_child();
-        return Ok(Some(change));
+        if !matches!(change, Change::Stopped(_)) {
+            sys::signal::note_child();
+        }
+        changes().insert(changed.as_raw(), change);
     }
 }
 
