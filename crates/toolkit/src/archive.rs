@@ -230,7 +230,8 @@ impl Listing {
         };
         let owner = format!("{user}/{group}");
         self.width = self.width.max(owner.len() + size.len() + 1);
-        let pad = self.width - owner.len();
+        // No format is wider.
+        let pad = (self.width - owner.len()).min(usize::from(u16::MAX));
         let mode = mode_text(member.kind.letter(), member.mode);
         let mut line = format!("{mode} {owner}{size:>pad$} {} ", minute(member.mtime)).into_bytes();
         line.extend(shown(member.path.as_os_str()));

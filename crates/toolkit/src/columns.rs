@@ -283,7 +283,8 @@ fn aligned(
     let widths: Vec<usize> = columns.iter().enumerate().map(width).collect();
     for cells in &texts {
         for (n, (cell, column)) in cells.iter().zip(columns).enumerate() {
-            let width = widths.get(n).copied().unwrap_or(0);
+            // No format is wider; beyond that a table is none to anyone.
+            let width = widths.get(n).copied().unwrap_or(0).min(usize::from(u16::MAX));
             let last = n + 1 == columns.len();
             let _ = match (column.right, last) {
                 (true, true) if cell.is_empty() => Ok(()),

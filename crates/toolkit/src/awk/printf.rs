@@ -164,7 +164,8 @@ fn numeric(spec: &mut Spec, letter: u8, number: f64) -> (String, Vec<u8>) {
         }
         b'e' | b'E' => exponent(size, precision),
         b'f' | b'F' => {
-            let text = format!("{size:.precision$}");
+            let shown = precision.min(DIGITS);
+            let text = format!("{size:.shown$}") + &"0".repeat(precision - shown);
             if spec.alt && precision == 0 { format!("{text}.") } else { text }
         }
         _ => general(size, precision, spec.alt),
@@ -180,20 +181,25 @@ fn integer(spec: &mut Spec, digits: String) -> String {
         Some(0) if digits == "0" => String::new(),
         Some(least) => {
             spec.zero = false;
-            format!("{digits:0>least$}")
+            "0".repeat(least.saturating_sub(digits.len())) + &digits
         }
     }
 }
 
+/// No number has more digits behind its point; Rust's formats take no more than 65535.
+const DIGITS: usize = 1100;
+
 /// `1.500000e+02`
 fn exponent(size: f64, precision: usize) -> String {
-    let text = format!("{size:.precision$e}");
+    let shown = precision.min(DIGITS);
+    let text = format!("{size:.shown$e}");
     let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));
+    let zeros = "0".repeat(precision - shown);
     let (sign, power) = match power.strip_prefix('-') {
         Some(power) => ('-', power),
         None => ('+', power),
     };
-    format!("{digits}e{sign}{power:0>2}")
+    format!("{digits}{zeros}e{sign}{power:0>2}")
 }
 
 /// `%g`: the shorter of the two, without zeros at the end.
@@ -214,7 +220,8 @@ fn general(size: f64, precision: usize, keep: bool) -> String {
         return format!("{}e{power}", trim(digits));
     }
     let decimals = usize::try_from(most - 1 - if size == 0.0 { 0 } else { power }).unwrap_or(0);
-    trim(&format!("{size:.decimals$}"))
+    let shown = decimals.min(DIGITS);
+    trim(&(format!("{size:.shown$}") + &"0".repeat(decimals - shown)))
 }
 
 fn pad(spec: &Spec, sign: &[u8], body: &[u8], text: bool) -> Vec<u8> {
@@ -263,6 +270,15 @@ mod tests {
         ] {
             assert_eq!(f(format, number), text, "{format} {number}");
         }
+    }
+
+    #[test]
+    fn precision_may_be_large() {
+        for (letter, length) in [('d', 70_000), ('x', 70_000), ('f', 70_002), ('e', 70_006)] {
+            assert_eq!(f(&format!("%.70000{letter}"), 1.5).len(), length, "{letter}");
+        }
+        assert_eq!(f("%.70000g", 1.5), "1.5");
+        assert_eq!(f("%#.70000g", 1.5).len(), 70_001);
     }
 
     proptest::proptest! {
