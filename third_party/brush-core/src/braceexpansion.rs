@@ -34,24 +34,26 @@ fn expand_brace_expr_member(bem: word::BraceExpressionMember) -> Box<dyn Iterato
             start,
             end,
             increment,
+            width,
         } => {
             let mut increment = increment.unsigned_abs() as usize;
             if increment == 0 {
                 increment = 1;
             }
+            let padded = move |n: i64| format!("{n:0width$}");
 
             if start <= end {
-                Box::new((start..=end).step_by(increment).map(|n| n.to_string()))
+                Box::new((start..=end).step_by(increment).map(padded))
             } else {
                 // Iterate from start down to end by decrementing.
                 #[allow(clippy::cast_possible_wrap)]
                 let increment = increment as i64;
                 Box::new(
                     std::iter::successors(Some(start), move |&n| {
-                        let next = n - increment;
+                        let next = n.checked_sub(increment)?;
                         (next >= end).then_some(next)
                     })
-                    .map(|n| n.to_string()),
+                    .map(padded),
                 )
             }
         }

@@ -703,7 +703,7 @@ pub(crate) async fn invoke_command_in_subshell_and_get_output(
     params.process_group_policy = ProcessGroupPolicy::SameProcessGroup;
 
     // Set up pipe so we can read the output.
-    let (mut reader, writer) = std::io::pipe()?;
+    let (reader, writer) = std::io::pipe()?;
     params.set_fd(OpenFiles::STDOUT_FD, writer.into());
 
     let ground = subshell::Ground::Fore(None);
@@ -720,8 +720,7 @@ pub(crate) async fn invoke_command_in_subshell_and_get_output(
     };
     drop(params);
 
-    let mut output = Vec::new();
-    let read = std::io::Read::read_to_end(&mut reader, &mut output);
+    let read = sys::process::read_to_end(&reader);
     drop(reader);
 
     // Now observe the command's completion.
@@ -729,7 +728,7 @@ pub(crate) async fn invoke_command_in_subshell_and_get_output(
         processes::ProcessWaitResult::Completed(result) => result.exit_code,
         processes::ProcessWaitResult::Stopped => ExecutionResult::stopped().exit_code,
     };
-    read?;
+    let mut output = read?;
 
     // Store the status.
     shell.set_last_exit_status(status.into());

@@ -119,8 +119,8 @@ pub fn expand_backslash_escapes(
                     octal_chars.push('0');
                 }
 
-                let value = int_utils::parse::<u8>(octal_chars.as_str(), 8)?;
-                result.push(value);
+                let value = int_utils::parse::<u32>(octal_chars.as_str(), 8)?;
+                result.push(value.to_le_bytes()[0]);
             }
             'x' => {
                 // Consume 1-2 valid hex chars (or unlimited with braces in ANSI-C mode)
@@ -244,8 +244,8 @@ pub fn expand_backslash_escapes(
                     octal_chars.push(next_c);
                 }
 
-                let value = int_utils::parse::<u8>(octal_chars.as_str(), 8)?;
-                result.push(value);
+                let value = int_utils::parse::<u32>(octal_chars.as_str(), 8)?;
+                result.push(value.to_le_bytes()[0]);
             }
             unknown => {
                 // Not a valid escape sequence.

@@ -184,12 +184,33 @@ pub(crate) fn apply_unary_predicate_to_str(
                 Ok(false)
             }
         }
-        ast::UnaryPredicate::ShellVariableIsSetAndAssigned => Ok(shell.env().is_set(operand)),
+        ast::UnaryPredicate::ShellVariableIsSetAndAssigned => is_set(operand, shell),
         ast::UnaryPredicate::ShellVariableIsSetAndNameRef => match shell.env().get(operand) {
             Some((_, reffed)) => Ok(reffed.value().is_set() && reffed.is_treated_as_nameref()),
             None => Ok(false),
         },
     }
+}
+
+/// Whether a variable, or an element of an array (`name[key]`), has a value.
+fn is_set(
+    operand: &str,
+    shell: &Shell<impl extensions::ShellExtensions>,
+) -> Result<bool, error::Error> {
+    let element = operand
+        .strip_suffix(']')
+        .and_then(|front| front.split_once('['));
+    let Some((name, key)) = element else {
+        return Ok(shell.env().is_set(operand));
+    };
+    let Some((_, variable)) = shell.env().get(name) else {
+        return Ok(false);
+    };
+    if matches!(key, "@" | "*") {
+        return Ok(!variable.value().element_keys(shell).is_empty());
+    }
+    let key = key.trim_matches(['"', '\'']);
+    Ok(variable.value().get_at(key, shell)?.is_some())
 }
 
 #[expect(clippy::too_many_lines)]

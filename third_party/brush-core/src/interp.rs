@@ -1553,8 +1553,17 @@ async fn apply_assignment(
     // Expand the values.
     let new_value = match &assignment.value {
         ast::AssignmentValue::Scalar(unexpanded_value) => {
-            let value =
+            let mut value =
                 expansion::basic_expand_assignment_word(shell, params, unexpanded_value).await?;
+            let calculates = shell
+                .env()
+                .get(variable_name)
+                .is_some_and(|(_, variable)| variable.is_treated_as_integer());
+            if calculates {
+                value = arithmetic::expand_and_eval(shell, params, &value, false)
+                    .await?
+                    .to_string();
+            }
             ShellValueLiteral::Scalar(value)
         }
         ast::AssignmentValue::Array(unexpanded_values) => {

@@ -27,6 +27,8 @@ type PatternWord = Vec<PatternPiece>;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FilenameExpansionOptions {
     pub require_dot_in_pattern_to_match_dot_files: bool,
+    /// Whether `**` is any number of folders.
+    pub star_star: bool,
 }
 
 /// Result of a pattern expansion, distinguishing "no glob metacharacters" from
@@ -256,7 +258,8 @@ impl Pattern {
             vec![working_dir.to_path_buf()]
         };
 
-        for component in components {
+        let count = components.len();
+        for (number, component) in components.into_iter().enumerate() {
             if !component.iter().any(|piece| {
                 matches!(piece, PatternPiece::Pattern(_))
                     && requires_expansion(piece.as_str(), self.enable_extended_globbing)
@@ -268,6 +271,20 @@ impl Pattern {
                         .collect::<String>();
                     sys::fs::push_path_for_pattern(p, &flattened);
                 }
+                // Not everything that was found has it.
+                paths_so_far.retain(|path| path.symlink_metadata().is_ok());
+                continue;
+            }
+
+            let is_star_star = |piece: &PatternPiece| {
+                matches!(piece, PatternPiece::Pattern(text) if text == "**")
+            };
+            if options.star_star && matches!(component.as_slice(), [piece] if is_star_star(piece)) {
+                let is_last = number + 1 == count;
+                paths_so_far = paths_so_far
+                    .iter()
+                    .flat_map(|path| below(path, is_last, options))
+                    .collect();
                 continue;
             }
 
@@ -428,6 +445,29 @@ impl Pattern {
 /// Checks whether a string contains glob metacharacters that would trigger
 /// pathname expansion. Delegates to the pattern parser's grammar, which is
 /// the single source of truth for what constitutes a glob metacharacter.
+/// A folder and all below it, in order; with `all` what are no folders, too. Symbolic links are not
+/// followed.
+fn below(folder: &Path, all: bool, options: &FilenameExpansionOptions) -> Vec<std::path::PathBuf> {
+    let mut found = vec![folder.to_path_buf()];
+    let mut entries: Vec<_> = folder
+        .read_dir()
+        .map(|entries| entries.filter_map(Result::ok).collect())
+        .unwrap_or_default();
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let hidden = entry.file_name().to_string_lossy().starts_with('.');
+        if hidden && options.require_dot_in_pattern_to_match_dot_files {
+            continue;
+        }
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            found.append(&mut below(&entry.path(), all, options));
+        } else if all {
+            found.push(entry.path());
+        }
+    }
+    found
+}
+
 fn requires_expansion(s: &str, enable_extended_globbing: bool) -> bool {
     brush_parser::pattern::pattern_has_glob_metacharacters(s, enable_extended_globbing)
 }

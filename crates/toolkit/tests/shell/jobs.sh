@@ -10,3 +10,5 @@ sleep 0.3 & p=$!; sleep 0.01 & wait -n; echo $?; kill -0 $p && echo runs; wait
 # What ends in the background leaves no zombie while something else runs.
 sleep 0.01 & p=$!
 bash -c 'until [ ! -e /proc/'$p' ]; do sleep 0.01; done'; echo gone
+sleep 0.01 & p=$!
+echo "$(until [ ! -e /proc/$p ]; do sleep 0.01; done; echo gone too)"

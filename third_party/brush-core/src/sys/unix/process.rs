@@ -94,21 +94,60 @@ pub(crate) fn wait_for(pid: ProcessId, block: bool) -> Result<Option<Change>, er
         if let Some(change) = changes().remove(&pid) {
             return Ok(Some(change));
         }
+        match note_change(flags)? {
+            Noted::Change => {}
+            Noted::Nothing => return Ok(None),
+            Noted::NoChild => return Ok(Some(Change::Exited(127))),
+        }
+    }
+}
+
+/// Whether a child's change was noted.
+enum Noted {
+    Change,
+    /// None has changed, or a signal came that ends the shell.
+    Nothing,
+    NoChild,
+}
+
+/// Notes the next change of any child.
+fn note_change(flags: WaitPidFlag) -> Result<Noted, error::Error> {
+    loop {
         let (changed, change) = match waitpid(None, Some(flags)) {
             Ok(WaitStatus::Exited(pid, status)) => (pid, Change::Exited(status as u8)),
             Ok(WaitStatus::Signaled(pid, signal, _)) => (pid, Change::Killed(signal as i32)),
             Ok(WaitStatus::Stopped(pid, signal)) => (pid, Change::Stopped(signal as i32)),
-            Ok(WaitStatus::StillAlive) => return Ok(None),
+            Ok(WaitStatus::StillAlive) => return Ok(Noted::Nothing),
             Ok(_) => continue,
-            Err(Errno::EINTR) if sys::signal::fatal_pending() => return Ok(None),
+            Err(Errno::EINTR) if sys::signal::fatal_pending() => return Ok(Noted::Nothing),
             Err(Errno::EINTR) => continue,
-            Err(Errno::ECHILD) => return Ok(Some(Change::Exited(127))),
+            Err(Errno::ECHILD) => return Ok(Noted::NoChild),
             Err(errno) => return Err(errno.into()),
         };
         if !matches!(change, Change::Stopped(_)) {
             sys::signal::note_child();
         }
         changes().insert(changed.as_raw(), change);
+        return Ok(Noted::Change);
+    }
+}
+
+/// Reads to the end of a pipe. Children that end meanwhile stay no zombies.
+pub(crate) fn read_to_end(pipe: &std::io::PipeReader) -> Result<Vec<u8>, error::Error> {
+    let mut bytes = Vec::new();
+    let mut block = vec![0; 64 << 10];
+    loop {
+        let ready = sys::signal::wait_for_any_or(pipe);
+        while let Noted::Change = note_change(WaitPidFlag::WNOHANG | WaitPidFlag::WUNTRACED)? {}
+        if !ready {
+            continue;
+        }
+        match nix::unistd::read(pipe, &mut block) {
+            Ok(0) => return Ok(bytes),
+            Ok(length) => bytes.extend_from_slice(&block[..length]),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
     }
 }
 

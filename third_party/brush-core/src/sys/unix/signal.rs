@@ -273,15 +273,31 @@ pub fn die_of_fatal() {
 /// Waits until a signal comes, or a child changes. Returns at once when that happened since the
 /// last call.
 pub fn wait_for_any() {
+    wait_for_files(&[]);
+}
+
+/// As [`wait_for_any`], and also until there is something to read, or the end; returns whether
+/// there is.
+pub(crate) fn wait_for_any_or(file: impl std::os::fd::AsFd) -> bool {
+    wait_for_files(&[file.as_fd()])
+}
+
+fn wait_for_files(others: &[std::os::fd::BorrowedFd<'_>]) -> bool {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     watch_children();
-    let Some(reader) = wake_reader() else { return };
+    let Some(reader) = wake_reader() else {
+        return true;
+    };
     // SAFETY:
     // It stays open: only a forked child closes it, and that one opens another.
     let reader = unsafe { std::os::fd::BorrowedFd::borrow_raw(reader) };
-    let mut files = [PollFd::new(reader, PollFlags::POLLIN)];
+    let all = std::iter::once(reader).chain(others.iter().copied());
+    let mut files: Vec<PollFd<'_>> = all.map(|file| PollFd::new(file, PollFlags::POLLIN)).collect();
     let _ = poll(&mut files, PollTimeout::NONE);
+    let is_ready = |file: &PollFd<'_>| file.any().unwrap_or(true);
+    let ready = files.iter().skip(1).any(is_ready);
     while matches!(nix::unistd::read(reader, &mut [0; 64]), Ok(count) if count > 0) {}
+    ready
 }
 
 /// Makes what comes from now on end [`wait_for_any`].
