@@ -4,6 +4,7 @@ mod exec;
 mod flow;
 mod jobs;
 mod kill;
+mod read;
 mod wait;
 
 use super::Extensions;
@@ -34,6 +35,7 @@ pub(super) fn all() -> HashMap<String, Registration<Extensions>> {
     replace("fg", |context, args| Box::pin(jobs::fg(context, words(&args))));
     replace("jobs", |context, args| ready(jobs::jobs(context, &words(&args))));
     replace("kill", |context, args| ready(kill::kill(context, &words(&args))));
+    replace("read", |context, args| ready(read::read(context, &words(&args))));
     replace("return", |context, args| ready(flow::leave(context, &words(&args))));
     replace("wait", |context, args| ready(wait::wait(context, &words(&args))));
     all
