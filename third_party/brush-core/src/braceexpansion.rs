@@ -40,6 +40,8 @@ fn expand_brace_expr_member(bem: word::BraceExpressionMember) -> Box<dyn Iterato
             if increment == 0 {
                 increment = 1;
             }
+            // The width that `format!` takes is a u16; a wider one panics.
+            let width = width.min(usize::from(u16::MAX));
             let padded = move |n: i64| format!("{n:0width$}");
 
             if start <= end {
@@ -75,7 +77,7 @@ fn expand_brace_expr_member(bem: word::BraceExpressionMember) -> Box<dyn Iterato
                 let increment = increment as u32;
                 Box::new(
                     std::iter::successors(Some(start), move |&c| {
-                        let next = char::from_u32(c as u32 - increment)?;
+                        let next = char::from_u32((c as u32).checked_sub(increment)?)?;
                         (next >= end).then_some(next)
                     })
                     .map(|c| c.to_string()),
