@@ -1,6 +1,7 @@
 //! `xenoboot bundle`: from a folder with a `bundle.toml` to a signed envelope at the server.
 
 mod build;
+mod content;
 mod list;
 mod recipe;
 mod show;

@@ -15,6 +15,10 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
+use xenoboot_bundle::{
+    SigningKey,
+    sealed::{Label, OpeningKey, open},
+};
 
 /// A folder to work in, with a fleet of one unencrypted signer and a bundle's folder.
 struct Desk(tempfile::TempDir);
@@ -360,6 +364,73 @@ fn mistakes_in_bundle_toml_are_named() {
     desk.build_signed().failed(&["not a regular file", "hint: "]);
     desk.run("bundle build nowhere --fleet example").failed(&["nowhere is not a folder"]);
     desk.run("bundle build example --fleet example").failed(&["bundle.toml", "hint: "]);
+}
+
+#[test]
+fn secrets_are_sealed_for_machines() {
+    let desk = Desk::new();
+    let machine = |name: &str| {
+        let made = desk.run(&format!("keygen machine -o {name}.key --json")).json();
+        made["machine"].as_str().unwrap().to_owned()
+    };
+    let (web, mail) = (machine("web"), machine("mail"));
+    desk.write("repair/luks.key", "open sesame");
+    let secret = "[secrets]\nluks = \"luks.key\"\n";
+    let opened = |key: &str, public: &str| {
+        let pem = fs::read_to_string(desk.path(key)).unwrap();
+        let der = pkcs8::SecretDocument::from_pem(&pem).unwrap().1;
+        let key = OpeningKey::from_pkcs8(der.as_bytes(), public.parse().unwrap()).unwrap();
+        let envelope = fs::read(desk.path("r.bundle")).unwrap();
+        let manifest = xenoboot_bundle::inspect(&envelope).unwrap().manifest;
+        let file = manifest.files.iter().find(|f| f.path.as_str() == "secrets/luks").unwrap();
+        assert_eq!(file.mode, 0o600);
+        let label = Label::new(manifest.fleet, "luks").unwrap();
+        open(label, file.content.as_deref().unwrap(), &key)
+    };
+    desk.recipe(&format!("machines = [\"{web}\"]\n{secret}"));
+    desk.build_signed().ok();
+    assert_eq!(opened("web.key", &web).unwrap()[..], b"open sesame"[..]);
+    assert!(opened("mail.key", &mail).is_err());
+    desk.recipe(&format!("any = true\nseal-for = [\"{web}\", \"{mail}\"]\n{secret}"));
+    desk.build_signed().ok();
+    assert_eq!(opened("mail.key", &mail).unwrap()[..], b"open sesame"[..]);
+
+    // Sealed for many machines it is too large to travel inside the envelope.
+    let many: Vec<_> = (0..700).map(|n| format!("\"{}\"", some_key(n))).collect();
+    desk.recipe(&format!("any = true\nseal-for = [{}]\n{secret}", many.join(",")));
+    desk.build_signed().ok();
+    let verified = desk.run("bundle verify r.bundle --fleet example --json").json();
+    assert_eq!(
+        (&verified["files"][1]["path"], &verified["files"][1]["inline"]),
+        (&"secrets/luks".into(), &false.into())
+    );
+
+    fs::remove_file(desk.path("r.bundle")).unwrap();
+    for (more, words) in [
+        (format!("any = true\n{secret}"), &["who may open its secrets", "hint: "][..]),
+        (format!("machines = [\"{}\"]\n{secret}", "02".to_owned() + &"0".repeat(62)), &["is not the key"]),
+        (format!("machines = [\"{web}\"]\n[secrets]\n\"a/b\" = \"luks.key\"\n"), &["name has"]),
+        (format!("machines = [\"{web}\"]\n[secrets]\nluks = \"nowhere\"\n"), &["nowhere"]),
+        (format!("machines = [\"{web}\"]\n[secrets]\nluks = \"long\"\n"), &["32768 bytes"]),
+        (
+            format!(
+                "machines = [\"{web}\"]\n{secret}[[file]]\npath = \"secrets/luks\"\nfrom = \"luks.key\"\n"
+            ),
+            &["twice"],
+        ),
+    ] {
+        desk.write("repair/long", &"x".repeat(32769));
+        desk.recipe(&more);
+        desk.build_signed().failed(words);
+        assert!(!desk.path("r.bundle").exists(), "{more}");
+    }
+}
+
+/// A key that a machine could have.
+fn some_key(seed: u16) -> xenoboot_wire::MachineKey {
+    let mut bytes = [0; 32];
+    bytes[..2].copy_from_slice(&seed.to_be_bytes());
+    xenoboot_wire::MachineKey(SigningKey::from_seed(&bytes).unwrap().public())
 }
 
 #[test]

@@ -33,6 +33,6 @@ pub mod vm;
 pub mod wait;
 
 pub use bundle::Bundle;
-pub use operator::Operator;
+pub use operator::{NewKey, Operator};
 pub use scenario::Scenario;
 pub use vm::{Nic, Vm, VmBuilder};

@@ -16,6 +16,15 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+/// A machine's key that was made for it.
+#[derive(Clone, Debug)]
+pub struct NewKey {
+    /// The public key, hexadecimal.
+    pub public: String,
+    /// What a person compares.
+    pub fingerprint: String,
+}
+
 /// What is stamped into an image.
 pub struct Stamp<'a> {
     /// `site.toml`.
@@ -97,11 +106,19 @@ impl Operator {
 
     /// Makes a key for a machine, to be stamped into its image; returns the fingerprint.
     pub fn new_machine(&self, machine: &str) -> Result<String> {
+        Ok(self.new_key(machine)?.fingerprint)
+    }
+
+    /// Makes a key for a machine, to be stamped into its image.
+    pub fn new_key(&self, machine: &str) -> Result<NewKey> {
         let key = self.machine_key(machine);
         let output = succeed(self.command(&["keygen", "machine"])?.arg("--output").arg(key))?;
         let said: Value = serde_json::from_slice(&output.stdout).context("xenoboot keygen")?;
-        let fingerprint = said.get("fingerprint").and_then(Value::as_str);
-        Ok(fingerprint.context("keygen said no fingerprint")?.to_owned())
+        let field = |name| {
+            let text = said.get(name).and_then(Value::as_str).map(str::to_owned);
+            text.with_context(|| format!("keygen said no {name}"))
+        };
+        Ok(NewKey { public: field("machine")?, fingerprint: field("fingerprint")? })
     }
 
     /// Stamps the image under test as [`Operator::image`] does, with the key of a machine that has one: it still

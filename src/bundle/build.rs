@@ -1,10 +1,11 @@
 //! `xenoboot bundle build`.
 
 use super::{
+    content::Content,
     need_dir,
     recipe::{Listed, Recipe},
     show,
-    store::{Stored, hash},
+    store::Stored,
     time,
 };
 use crate::{
@@ -16,11 +17,17 @@ use anyhow::{Context, bail};
 use std::{
     collections::BTreeMap,
     fs,
+    io::Read as _,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
-use xenoboot_bundle::{File, FilePath, Manifest, inspect, limits, sign};
+use xenoboot_bundle::{
+    File, FilePath, Manifest, inspect, limits,
+    sealed::{Label, seal},
+    sign,
+};
 use xenoboot_wire::{Digest, FleetId};
+use zeroize::Zeroizing;
 
 /// How many bytes of files travel inside the manifest at most: with them it still fits into the
 /// server's first answer, which saves the machine a round trip.
@@ -45,6 +52,9 @@ inside the bundle, larger ones beside it (in NAME.blobs). bundle.toml:
   on-failure = "wait"
   min-image = "0.1.0"
   serial = 7                  # default: Unix time
+  seal-for = ["KEY", ...]     # the machines that can open the secrets; default: machines
+  [secrets]                   # sealed files: on those machines `xb secret luks` prints this one
+  luks = "luks.key"
   [[file]]                    # a file from elsewhere
   path = "bin/e2fsck"
   from = "../tools/e2fsck"
@@ -78,7 +88,7 @@ pub(crate) struct Args {
 
 /// A file that will be in the bundle.
 struct Source {
-    from: PathBuf,
+    content: Content,
     mode: u32,
 }
 
@@ -94,25 +104,28 @@ pub(super) fn run(args: &Args, output: &Output) -> anyhow::Result<()> {
     let envelope =
         sign(&manifest, &keys).with_context(|| format!("cannot build {}", path.display()))?;
     let stored = Stored { path, envelope };
-    for (digest, from) in &blobs {
-        stored.add_blob(from, digest)?;
+    for (digest, content) in &blobs {
+        stored.add_blob(content, digest)?;
     }
     // The envelope last: where there is one, its blobs are there.
     stored.write()?;
     show::summary(&stored, &inspect(&stored.envelope)?, output)
 }
 
-fn manifest(args: &Args, recipe: &Recipe) -> anyhow::Result<(Manifest, BTreeMap<Digest, PathBuf>)> {
+fn manifest(args: &Args, recipe: &Recipe) -> anyhow::Result<(Manifest, BTreeMap<Digest, Content>)> {
     let created = args.created.map_or_else(time::now, Ok)?;
     let entry = recipe.entry()?;
-    let (files, blobs) = files(&sources(&args.dir, recipe)?, &entry)?;
+    let fleet = fleet(args, recipe)?;
+    let mut sources = sources(&args.dir, recipe)?;
+    seal_secrets(&args.dir, recipe, fleet, &mut sources)?;
+    let (files, blobs) = files(sources, &entry)?;
     let (on_success, on_failure) = recipe.then();
     let manifest = Manifest {
         name: recipe.name.clone(),
         serial: args.serial.or(recipe.serial).unwrap_or(created),
         created,
         not_after: recipe.not_after(created)?,
-        fleet: fleet(args, recipe)?,
+        fleet,
         machines: recipe.machines()?,
         min_image: recipe.min_image(),
         entry,
@@ -155,11 +168,41 @@ fn sources(dir: &Path, recipe: &Recipe) -> anyhow::Result<BTreeMap<FilePath, Sou
         };
         let path: FilePath =
             path.parse().with_context(|| format!("`path = {path:?}` is not allowed"))?;
-        if found.insert(path.clone(), Source { from, mode }).is_some() {
+        let content = Content::File(from);
+        if found.insert(path.clone(), Source { content, mode }).is_some() {
             bail!("{path} is there twice: listed, and in files/ or listed again");
         }
     }
     Ok(found)
+}
+
+/// Adds what `[secrets]` lists, sealed.
+fn seal_secrets(
+    dir: &Path,
+    recipe: &Recipe,
+    fleet: FleetId,
+    found: &mut BTreeMap<FilePath, Source>,
+) -> anyhow::Result<()> {
+    for (name, from) in &recipe.secrets {
+        let from = dir.join(from);
+        let named = || format!("the secret {name:?}, {}", from.display());
+        let label = Label::new(fleet, name).with_context(named)?;
+        let secret = read_secret(&from).with_context(named)?;
+        let sealed = seal(label, &secret, recipe.readers()?).with_context(named)?;
+        let path = label.path().with_context(named)?;
+        let source = Source { content: Content::Sealed(sealed), mode: 0o600 };
+        if found.insert(path.clone(), source).is_some() {
+            bail!("{path} is there twice: a secret, and in files/ or listed");
+        }
+    }
+    Ok(())
+}
+
+/// At most one byte more than a secret may have, so that too long a one is found out.
+fn read_secret(from: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
+    let mut secret = Zeroizing::new(Vec::with_capacity(limits::SECRET + 1));
+    fs::File::open(from)?.take(limits::SECRET as u64 + 1).read_to_end(&mut secret)?;
+    Ok(secret)
 }
 
 /// Collects regular files under `dir`, whose path in the bundle begins with `prefix`.
@@ -178,7 +221,7 @@ fn collect(dir: &Path, prefix: &str, found: &mut BTreeMap<FilePath, Source>) -> 
             let mode = mode_of(&from)?;
             let path =
                 path.parse().with_context(|| format!("{} is not allowed", from.display()))?;
-            found.insert(path, Source { from, mode });
+            found.insert(path, Source { content: Content::File(from), mode });
         } else {
             let problem = format!("{} is not a regular file", from.display());
             return Err(anyhow::anyhow!(problem))
@@ -199,28 +242,26 @@ fn mode_of(path: &Path) -> anyhow::Result<u32> {
 
 /// The manifest's files, and the blobs among them. The entry is made executable.
 fn files(
-    sources: &BTreeMap<FilePath, Source>,
+    sources: BTreeMap<FilePath, Source>,
     entry: &FilePath,
-) -> anyhow::Result<(Vec<File>, BTreeMap<Digest, PathBuf>)> {
-    let (mut files, mut blobs, mut inline) = (Vec::new(), BTreeMap::new(), 0);
-    for (path, Source { from, mode }) in sources {
-        let mode = if path == entry { mode | 0o111 } else { *mode };
-        let cannot = || format!("cannot read {}", from.display());
-        let size = fs::metadata(from).with_context(cannot)?.len();
-        let fits = size <= limits::INLINE as u64;
-        if fits && inline + usize::try_from(size)? <= INLINE_TOTAL {
-            let content = fs::read(from).with_context(cannot)?;
-            inline += content.len();
-            files.push(File::inline(path.clone(), mode, content));
-        } else {
-            let (digest, size) = hash(from, |_| Ok(())).with_context(cannot)?;
-            blobs.insert(digest, from.clone());
-            files.push(File { path: path.clone(), mode, size, digest, content: None });
-        }
-    }
+) -> anyhow::Result<(Vec<File>, BTreeMap<Digest, Content>)> {
     if !sources.contains_key(entry) {
         return Err(anyhow::anyhow!("the entry `{entry}` is not among the bundle's files"))
             .hint("`entry` is a path below files/, or a listed file's path");
+    }
+    let (mut files, mut blobs, mut inline) = (Vec::new(), BTreeMap::new(), 0);
+    for (path, Source { content, mode }) in sources {
+        let mode = if path == *entry { mode | 0o111 } else { mode };
+        let size = content.size()?;
+        if size <= limits::INLINE as u64 && inline + usize::try_from(size)? <= INLINE_TOTAL {
+            let content = content.read()?;
+            inline += content.len();
+            files.push(File::inline(path, mode, content));
+        } else {
+            let (digest, size) = content.hash(|_| Ok(()))?;
+            files.push(File { path, mode, size, digest, content: None });
+            blobs.insert(digest, content);
+        }
     }
     Ok((files, blobs))
 }

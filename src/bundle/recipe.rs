@@ -5,7 +5,7 @@ use crate::ui::WithHint;
 use anyhow::{Context, bail};
 use serde::Deserialize;
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -39,6 +39,12 @@ pub(super) struct Recipe {
     memory_limit: Option<Size>,
     #[serde(default)]
     needs: Vec<String>,
+    /// Secrets by name: the files that hold them, relative to the bundle's folder.
+    #[serde(default)]
+    pub(super) secrets: BTreeMap<String, PathBuf>,
+    /// The machines that secrets are sealed for; `machines` when it is not given.
+    #[serde(default)]
+    seal_for: Vec<MachineKey>,
     on_success: Option<Action>,
     on_failure: Option<Action>,
     /// Files from outside `files/`.
@@ -168,6 +174,16 @@ impl Recipe {
                 "add `machines = [KEY]`, `groups = [NAME]`, or `any = true` for the whole fleet",
             ),
         }
+    }
+
+    /// Which machines can open the secrets.
+    pub(super) fn readers(&self) -> anyhow::Result<&[MachineKey]> {
+        let readers = if self.seal_for.is_empty() { &self.machines } else { &self.seal_for };
+        if readers.is_empty() {
+            return Err(anyhow::anyhow!("bundle.toml does not say who may open its secrets"))
+                .hint("name the machines' keys: `machines = [KEY]` or `seal-for = [KEY]`");
+        }
+        Ok(readers)
     }
 
     /// The file to execute.

@@ -1,8 +1,8 @@
 //! A bundle on the operator's disk: the envelope in `NAME.bundle`, its blobs in `NAME.blobs/DIGEST`.
 
+use super::content::{Content, hash};
 use crate::ui::WithHint;
 use anyhow::{Context, bail};
-use ring::digest::{self, SHA256};
 use std::{
     fs,
     io::{Read, Write},
@@ -55,7 +55,9 @@ impl Stored {
     pub(super) fn check_blob(&self, digest: &Digest, size: u64) -> anyhow::Result<()> {
         let path = self.blob(digest);
         let shown = path.display();
-        let (found, length) = hash(&path, |_| Ok(()))
+        let (found, length) = fs::File::open(&path)
+            .map_err(Into::into)
+            .and_then(|file| hash(file, |_| Ok(())))
             .with_context(|| format!("the blob {shown} is not readable"))
             .hint("a bundle's blobs lie beside it, in NAME.blobs: copy both, or build it again")?;
         if (found, length) != (*digest, size) {
@@ -64,19 +66,19 @@ impl Stored {
         Ok(())
     }
 
-    /// Copies a file in as the blob that it was when it was hashed.
-    pub(super) fn add_blob(&self, from: &Path, digest: &Digest) -> anyhow::Result<()> {
+    /// Writes content as the blob that it was when it was hashed.
+    pub(super) fn add_blob(&self, content: &Content, digest: &Digest) -> anyhow::Result<()> {
         let target = self.blob(digest);
         let copy = || -> anyhow::Result<()> {
             fs::create_dir_all(self.blobs())?;
             let mut file = tempfile::NamedTempFile::new_in(self.blobs())?;
-            let (found, _) = hash(from, |chunk| Ok(file.write_all(chunk)?))?;
+            let (found, _) = content.hash(|chunk| Ok(file.write_all(chunk)?))?;
             if found != *digest {
                 bail!("the file changed while it was read");
             }
             publish(file, &target)
         };
-        copy().with_context(|| format!("cannot copy {} to {}", from.display(), target.display()))
+        copy().with_context(|| format!("cannot write {}", target.display()))
     }
 }
 
@@ -91,25 +93,4 @@ fn publish(file: tempfile::NamedTempFile, path: &Path) -> anyhow::Result<()> {
     file.as_file().sync_all()?;
     file.persist(path)?;
     Ok(())
-}
-
-/// A file's digest and length, read in pieces that `sink` sees too.
-pub(super) fn hash(
-    path: &Path,
-    mut sink: impl FnMut(&[u8]) -> anyhow::Result<()>,
-) -> anyhow::Result<(Digest, u64)> {
-    let mut file = fs::File::open(path)?;
-    let (mut context, mut length) = (digest::Context::new(&SHA256), 0u64);
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        let n = file.read(&mut buffer)?;
-        let chunk = buffer.get(..n).unwrap_or_default();
-        if chunk.is_empty() {
-            break;
-        }
-        context.update(chunk);
-        length += n as u64;
-        sink(chunk)?;
-    }
-    Ok((Digest(context.finish().as_ref().try_into()?), length))
 }

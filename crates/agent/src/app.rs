@@ -22,8 +22,10 @@ use crate::{
     random,
     report::{Logger, Reporter},
     run_state::{CurrentRun, Kept},
+    secrets::Secrets,
     server::{Server, Slot},
-    settings, socket,
+    settings,
+    socket::{self, Desk},
     status::{Next, Status},
     time::ServerTime,
     toolbox::{self, Toolbox},
@@ -182,7 +184,14 @@ impl Foundation {
             s.machine = machine.name.clone();
         });
         reporter.works(&["XB-INI-05", "XB-INI-06"]);
-        serve_scripts(&self.layout, &reporter, &self.current);
+        let fleet = trust.fleet;
+        let secrets = again(&reporter, || Secrets::new(&identity, fleet)).await;
+        let desk = Desk {
+            reporter: reporter.clone(),
+            current: self.current.clone(),
+            secrets: Arc::new(secrets),
+        };
+        serve_scripts(self.layout.socket(), desk);
         let kept = Kept::load(&self.layout.state("state"), self.boot);
         let context = Context::new(Parts {
             image: settings::image(&self.layout),
@@ -251,20 +260,19 @@ async fn again<T>(reporter: &Reporter, mut work: impl FnMut() -> anyhow::Result<
     }
 }
 
-fn serve_scripts(layout: &Layout, reporter: &Reporter, current: &CurrentRun) {
-    let (path, reporter, current) = (layout.socket(), reporter.clone(), current.clone());
+fn serve_scripts(path: PathBuf, desk: Desk) {
     tokio::spawn(async move {
         let mut backoff = Backoff::default();
         let listener = loop {
             match socket::listen(&path) {
                 Ok(listener) => break listener,
                 Err(e) => {
-                    reporter.say(None, &format!("{}: {e}", path.display()));
+                    desk.reporter.say(None, &format!("{}: {e}", path.display()));
                     sleep(backoff.failed(None).1).await;
                 }
             }
         };
-        socket::serve(listener, reporter, current).await;
+        socket::serve(listener, desk).await;
     });
 }
 

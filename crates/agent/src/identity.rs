@@ -10,6 +10,7 @@ use std::{
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::Path,
 };
+use xenoboot_bundle::sealed::OpeningKey;
 use xenoboot_wire::MachineKey;
 use zeroize::Zeroizing;
 
@@ -68,6 +69,15 @@ impl Identity {
     #[must_use]
     pub fn private_key(&self) -> PrivatePkcs8KeyDer<'static> {
         PrivatePkcs8KeyDer::from(self.key.serialize_der())
+    }
+
+    /// The private key, for opening what was sealed for this machine.
+    ///
+    /// # Errors
+    /// Never for a key that was loaded.
+    pub fn opening_key(&self) -> anyhow::Result<OpeningKey> {
+        let der = Zeroizing::new(self.key.serialize_der());
+        Ok(OpeningKey::from_pkcs8(&der, self.machine)?)
     }
 }
 

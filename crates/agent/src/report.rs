@@ -5,6 +5,7 @@ use crate::{
     console::Consoles,
     events::{Draft, spool::Spool},
     failure::Failure,
+    masks::Masks,
     status::{Next, Status, Trouble},
     text,
     time::uptime_ms,
@@ -26,6 +27,7 @@ struct Inner {
     spool: Mutex<Spool>,
     status: Mutex<Status>,
     links: Mutex<Vec<LinkInfo>>,
+    masks: Mutex<Masks>,
     consoles: Consoles,
     more: Notify,
     hurry: Notify,
@@ -45,6 +47,7 @@ impl Reporter {
             spool: Mutex::new(spool),
             status: Mutex::new(status),
             links: Mutex::default(),
+            masks: Mutex::default(),
             consoles,
             more: Notify::new(),
             hurry: Notify::new(),
@@ -123,8 +126,20 @@ impl Reporter {
         });
     }
 
+    /// A secret was handed to the script: it is not to be seen in what the script prints.
+    pub fn hide(&self, secret: &[u8]) {
+        lock(&self.0.masks).hide(secret);
+    }
+
+    /// A script's words, with the secrets in them covered.
+    #[must_use]
+    pub fn cover(&self, text: String) -> String {
+        lock(&self.0.masks).cover(text)
+    }
+
     /// A line of a script's output.
     pub fn output(&self, run: RunId, source: Source, line: String) {
+        let line = self.cover(line);
         self.status(|s| s.push_output(&line));
         self.0.consoles.say(&format!("{} script: {}", stamp(), text::ascii(&line)));
         self.event(Some(run), What::Line { source, text: line });

@@ -17,9 +17,10 @@ const MAX_NAMES: usize = 4096;
 #[derive(Clone, Debug, Default)]
 pub struct CurrentRun(Arc<Mutex<Current>>);
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 struct Current {
     run: Option<RunId>,
+    dir: PathBuf,
     kexec: Option<u32>,
 }
 
@@ -30,9 +31,20 @@ impl CurrentRun {
         self.lock().run
     }
 
-    /// A run begins or has ended.
-    pub fn set(&self, run: Option<RunId>) {
-        *self.lock() = Current { run, kexec: None };
+    /// The folder that its bundle was unpacked into.
+    #[must_use]
+    pub fn dir(&self) -> PathBuf {
+        self.lock().dir.clone()
+    }
+
+    /// A run begins, of the bundle that was unpacked into `dir`.
+    pub fn begin(&self, run: RunId, dir: &Path) {
+        *self.lock() = Current { run: Some(run), dir: dir.to_owned(), kexec: None };
+    }
+
+    /// The run has ended.
+    pub fn end(&self) {
+        *self.lock() = Current::default();
     }
 
     /// The run wants the loaded kernel to be started when it has succeeded; the watchdog gives that

@@ -1,6 +1,6 @@
 //! The socket on which a script's `xb` reaches the agent.
 
-use crate::{report::Reporter, run_state::CurrentRun, time::uptime_ms};
+use crate::{report::Reporter, run_state::CurrentRun, secrets::Secrets, time::uptime_ms};
 use std::{
     io, ops::RangeInclusive, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc,
     time::Duration,
@@ -12,6 +12,7 @@ use tokio::{
     time::timeout,
 };
 use xenoboot_wire::{
+    boot::Bytes,
     decode, encode,
     event::{MAX_TEXT, Source, What},
     script::{MAX_FRAME, Request, Response},
@@ -41,17 +42,28 @@ pub fn listen(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
+/// What is needed for an answer.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    /// Where what scripts say goes.
+    pub reporter: Reporter,
+    /// The run in progress.
+    pub current: CurrentRun,
+    /// What bundles say in confidence.
+    pub secrets: Arc<Secrets>,
+}
+
 /// Serves for ever.
-pub async fn serve(listener: UnixListener, reporter: Reporter, current: CurrentRun) {
+pub async fn serve(listener: UnixListener, desk: Desk) {
     let places = Arc::new(Semaphore::new(MOST));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
-                let (reporter, current) = (reporter.clone(), current.clone());
+                let desk = desk.clone();
                 tokio::spawn(async move {
                     // A client that misbehaves or went away has nobody to be told.
-                    let _ = timeout(PATIENCE, converse(stream, &reporter, &current)).await;
+                    let _ = timeout(PATIENCE, converse(stream, &desk)).await;
                     drop(place);
                 });
             }
@@ -62,11 +74,7 @@ pub async fn serve(listener: UnixListener, reporter: Reporter, current: CurrentR
 }
 
 /// One request, one answer.
-async fn converse(
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    reporter: &Reporter,
-    current: &CurrentRun,
-) -> io::Result<()> {
+async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin, desk: &Desk) -> io::Result<()> {
     let length = stream.read_u32().await? as usize;
     let response = if length > MAX_FRAME {
         Response::Refused(format!("a request of {length} bytes, at most {MAX_FRAME} are taken"))
@@ -74,7 +82,7 @@ async fn converse(
         let mut body = vec![0; length];
         stream.read_exact(&mut body).await?;
         match decode(&body) {
-            Ok(request) => answer(request, reporter, current),
+            Ok(request) => answer(request, desk),
             Err(e) => Response::Refused(e.to_string()),
         }
     };
@@ -84,7 +92,8 @@ async fn converse(
     stream.shutdown().await
 }
 
-fn answer(request: Request, reporter: &Reporter, current: &CurrentRun) -> Response {
+fn answer(request: Request, desk: &Desk) -> Response {
+    let Desk { reporter, current, secrets } = desk;
     if matches!(request, Request::Status) {
         let mut text = reporter.status(|s| s.describe(uptime_ms()));
         if text.len() > MAX_FRAME / 2 {
@@ -98,7 +107,16 @@ fn answer(request: Request, reporter: &Reporter, current: &CurrentRun) -> Respon
     if let Request::Kexec { watchdog_s } = request {
         return kexec(watchdog_s, reporter, current);
     }
-    let what = match checked(request) {
+    if let Request::Secret { name } = request {
+        return match secrets.open(&current.dir(), &name) {
+            Ok(secret) => {
+                reporter.hide(&secret);
+                Response::Secret(Bytes(secret.to_vec()))
+            }
+            Err(why) => Response::Refused(why),
+        };
+    }
+    let what = match checked(request, reporter) {
         Ok(what) => what,
         Err(why) => return Response::Refused(why),
     };
@@ -119,8 +137,9 @@ fn kexec(watchdog_s: u32, reporter: &Reporter, current: &CurrentRun) -> Response
     Response::Done
 }
 
-fn checked(request: Request) -> Result<What, String> {
+fn checked(request: Request, reporter: &Reporter) -> Result<What, String> {
     let short = |text: String| {
+        let text = reporter.cover(text);
         if text.len() > MAX_TEXT { Err(format!("longer than {MAX_TEXT} bytes")) } else { Ok(text) }
     };
     match request {
@@ -136,7 +155,9 @@ fn checked(request: Request) -> Result<What, String> {
             Ok(What::Report { key, value: short(value)? })
         }
         Request::Log { text } => Ok(What::Line { source: Source::Agent, text: short(text)? }),
-        Request::Status | Request::Kexec { .. } => Err("not an event".to_owned()),
+        Request::Status | Request::Kexec { .. } | Request::Secret { .. } => {
+            Err("not an event".to_owned())
+        }
     }
 }
 
@@ -158,9 +179,10 @@ fn show(what: &What, reporter: &Reporter) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::reporter;
+    use crate::{identity::Identity, layout::Layout, testing::reporter};
     use tokio::net::UnixStream;
-    use xenoboot_wire::RunId;
+    use xenoboot_bundle::sealed::{Label, seal};
+    use xenoboot_wire::{FleetId, RunId};
 
     async fn ask(path: &Path, frame: &[u8]) -> Response {
         let mut stream = UnixStream::connect(path).await.unwrap();
@@ -182,7 +204,13 @@ mod tests {
         let (reporter, current) = (reporter(dir.path()), CurrentRun::default());
         let path = dir.path().join("agent.sock");
         let listener = listen(&path).unwrap();
-        tokio::spawn(serve(listener, reporter.clone(), current.clone()));
+        let layout = Layout::new(Some(dir.path().join("root").into()));
+        layout.prepare().unwrap();
+        let identity = Identity::load(&layout).unwrap();
+        let fleet = FleetId([9; 16]);
+        let secrets = Arc::new(Secrets::new(&identity, fleet).unwrap());
+        let desk = Desk { reporter: reporter.clone(), current: current.clone(), secrets };
+        tokio::spawn(serve(listener, desk));
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         // A connection that says nothing keeps nobody else from being heard.
         let _silent = UnixStream::connect(&path).await.unwrap();
@@ -191,13 +219,25 @@ mod tests {
         assert!(
             matches!(ask(&path, &progress).await, Response::Refused(why) if why.contains("no script"))
         );
-        current.set(Some(RunId([3; 16])));
+        current.begin(RunId([3; 16]), dir.path());
         assert_eq!(ask(&path, &progress).await, Response::Done);
         let report = |key: &str| frame(&Request::Report { key: key.into(), value: "v".into() });
         assert_eq!(ask(&path, &report("disk.sda-1_x")).await, Response::Done);
         for bad in ["", "a b", "a=b", &"k".repeat(65)] {
             assert!(matches!(ask(&path, &report(bad)).await, Response::Refused(_)), "{bad}");
         }
+        // A secret is given to those who ask, and covered in what they print.
+        let label = Label::new(fleet, "luks").unwrap();
+        let sealed = seal(label, b"open sesame", &[identity.machine]).unwrap();
+        std::fs::create_dir(dir.path().join("secrets")).unwrap();
+        std::fs::write(dir.path().join("secrets/luks"), sealed).unwrap();
+        let secret = |name: &str| frame(&Request::Secret { name: name.into() });
+        assert!(matches!(ask(&path, &secret("root")).await, Response::Refused(_)));
+        let log = frame(&Request::Log { text: "it is open sesame".into() });
+        assert_eq!(ask(&path, &log).await, Response::Done);
+        let opened = ask(&path, &secret("luks")).await;
+        assert_eq!(opened, Response::Secret(Bytes(b"open sesame".to_vec())));
+        assert_eq!(ask(&path, &log).await, Response::Done);
         let over = frame(&Request::Progress { percent: 101, text: String::new() });
         assert!(matches!(ask(&path, &over).await, Response::Refused(_)));
         assert!(matches!(ask(&path, &[0xff; 8]).await, Response::Refused(_)));
@@ -211,10 +251,13 @@ mod tests {
         assert_eq!(current.wants_kexec(), None);
         assert_eq!(ask(&path, &kexec(60)).await, Response::Done);
         assert_eq!(current.wants_kexec(), Some(60));
-        current.set(current.get());
+        current.begin(RunId([3; 16]), dir.path());
         assert_eq!(current.wants_kexec(), None, "another run wants nothing yet");
         let events = reporter.batch();
-        assert_eq!(events.len(), 2);
+        assert_eq!(events.len(), 4);
+        let line = |text: &str| What::Line { source: Source::Agent, text: text.to_owned() };
+        assert_eq!(events[2].what, line("it is open sesame"), "nobody had asked for it yet");
+        assert_eq!(events[3].what, line("it is [secret]"));
         assert!(events.iter().all(|e| e.run == Some(RunId([3; 16]))));
         assert_eq!(events[0].what, What::Progress { percent: 7, text: "x".into() });
     }

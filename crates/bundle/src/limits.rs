@@ -26,6 +26,8 @@ pub const NEEDS: usize = 16;
 pub const ARG: usize = 4096;
 /// Most machines named.
 pub const MACHINES: usize = 10_000;
+/// Largest secret, bytes.
+pub const SECRET: usize = 32 << 10;
 /// Most groups named.
 pub const GROUPS: usize = 64;
 /// Longest time limit and longest delay before running again: 30 days, in seconds.

@@ -1,6 +1,7 @@
 //! What `xb`, inside a script, asks of the agent: over `/run/xenoboot/agent.sock`, each message
 //! preceded by its length as four bytes, big-endian.
 
+use crate::boot::Bytes;
 use serde::{Deserialize, Serialize};
 
 /// The socket's path.
@@ -37,6 +38,11 @@ pub enum Request {
         /// How long it has until the hardware watchdog resets the machine, seconds.
         watchdog_s: u32,
     },
+    /// `xb secret NAME`: a secret of the script's bundle.
+    Secret {
+        /// Its name: 1 to 64 letters, digits, `-`, `_` and `.`, a letter or digit first.
+        name: String,
+    },
     /// `xb status`: what the agent knows, for people.
     Status,
 }
@@ -49,6 +55,8 @@ pub enum Response {
     Done,
     /// The answer to [`Request::Status`], lines of `key: value`.
     Status(String),
+    /// The answer to [`Request::Secret`]; at most half of [`MAX_FRAME`].
+    Secret(Bytes),
     /// Refused, with the reason in words.
     Refused(String),
 }

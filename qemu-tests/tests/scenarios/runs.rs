@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use qemu_tests::{
-    Bundle, Nic, Operator, Scenario, Vm,
+    Bundle, NewKey, Nic, Operator, Scenario, Vm,
     wait::{BOOT, RETRY, SOON},
 };
 use std::process::Command;
@@ -70,6 +70,41 @@ fn scripts_that_go_wrong() -> Result<()> {
         operator.order(&Bundle::new("off", "echo bye").set("on-success", "\"power-off\""))?;
         vm.expect("script: bye", RETRY)?;
         vm.expect_power_off(SOON)
+    })
+}
+
+/// Uses a secret, and is careless with it.
+const CARELESS: &str = "set -x; key=$(xb secret luks); [ \"$key\" = 'open sesame' ] && echo right\n\
+    xb report key=\"<$key>\"; xb log \"it is $key\"; xb secret root || echo none";
+
+#[test]
+fn a_secret_is_for_its_machine_and_not_for_the_log() -> Result<()> {
+    Scenario::run("secret", |at| {
+        let operator = Operator::start(at)?;
+        let (cupboard, attic) = (operator.new_key("cupboard")?, operator.new_key("attic")?);
+        operator.approve_key(&cupboard.fingerprint, "cupboard")?;
+        let file = at.folder().join("luks.key");
+        std::fs::write(&file, "open sesame\n")?;
+        let sealed = |name: &str, reader: &NewKey| {
+            let bundle =
+                Bundle::new(name, CARELESS).set("seal-for", &format!("[{:?}]", reader.public));
+            bundle.set("secrets.luks", &format!("{:?}", file.display().to_string()))
+        };
+        operator.order(&sealed("cupboards", &cupboard))?;
+        let image = operator.image_of("cupboard")?;
+        let mut vm = Vm::new(at, "vm").cd(image).nic(Nic::User).start()?;
+        vm.expect("script: right", BOOT)?;
+        vm.expect("report: key=<[secret]>", SOON)?;
+        vm.expect("it is [secret]", SOON)?;
+        vm.expect("this bundle has no secret \"root\"; it has luks", SOON)?;
+        vm.expect("phase wait", SOON)?;
+        let run = operator.text(&["run", "log", "--machine", "cupboard"])?;
+        ensure!(run.contains("[secret]") && !run.contains("open sesame"), "{run}");
+        ensure!(!vm.console.has("open sesame"), "the secret is on the console");
+
+        operator.order(&sealed("attics", &attic))?;
+        vm.expect("it was not sealed for this machine", RETRY)?;
+        Ok(())
     })
 }
 

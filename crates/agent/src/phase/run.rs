@@ -71,7 +71,7 @@ pub async fn run(
         s.output.clear();
         s.trouble = None;
     });
-    context.current.set(Some(run));
+    context.current.begin(run, &bundle.dir);
     let outcome = with_its_needs(context, run, &bundle).await;
     clean(context, run, bundle.dir.clone()).await;
     let act = match (&outcome, context.current.wants_kexec()) {
@@ -83,7 +83,7 @@ pub async fn run(
         forget_kernel(context, run);
     }
     let after = ended(context, &running, outcome, act).await;
-    context.current.set(None);
+    context.current.end();
     Ok(after)
 }
 

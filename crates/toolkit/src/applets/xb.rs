@@ -20,7 +20,7 @@ use xenoboot_wire::{
 pub(crate) static APPLET: Applet = Applet {
     name: "xb",
     summary: "Tells the operator, through the agent, how the script gets on.",
-    usage: "progress PERCENT [TEXT]...\nreport KEY=VALUE...\nlog TEXT...\nsettle [PATH]...\ninventory [--json]\nkexec [OPTION]... KERNEL\nfetch [OPTION]... URL...\nstatus",
+    usage: "progress PERCENT [TEXT]...\nreport KEY=VALUE...\nlog TEXT...\nsettle [PATH]...\ninventory [--json]\nsecret NAME\nkexec [OPTION]... KERNEL\nfetch [OPTION]... URL...\nstatus",
     options: &[
         Opt {
             short: '\0',
@@ -41,8 +41,10 @@ pub(crate) static APPLET: Applet = Applet {
             letters, digits, '-', '_' and '.'. log shows a line. status prints what the agent knows.\n\
             settle waits until the drivers of all devices that were there at the start are loaded and every\n\
             PATH, a disk for instance, exists. inventory prints what the machine is made of; it asks nobody.\n\
+            secret prints a secret that came sealed with the bundle, as it is, with nothing added. In the\n\
+            script's own output it would be covered: give it to a command or a file.\n\
             kexec and fetch have a --help of their own.",
-    example: "xb settle /dev/sda || exit\nxb progress 40 checking /dev/sda1\nxb report filesystem=clean mounts=3",
+    example: "xb settle /dev/sda || exit\nxb progress 40 checking /dev/sda1\nxb report filesystem=clean mounts=3\nxb secret luks | cryptsetup open --key-file - /dev/sda2 root",
     run,
 };
 
@@ -94,12 +96,18 @@ fn run(args: &Args) -> anyhow::Result<u8> {
             pairs.iter().map(|pair| report(pair)).collect::<Result<_, _>>()?
         }
         ["log", text @ ..] if !text.is_empty() => vec![Request::Log { text: line(text)? }],
+        ["secret", name] => vec![Request::Secret { name: (*name).to_owned() }],
         ["status"] => vec![Request::Status],
-        [] => return usage_error("what shall be told? progress, report, log, settle or status"),
+        [] => {
+            return usage_error(
+                "what shall be done? progress, report, log, secret, settle, inventory or status",
+            );
+        }
         ["progress"] => return usage_error("progress needs a PERCENT"),
         ["report"] => return usage_error("report needs a KEY=VALUE"),
         ["log"] => return usage_error("log needs a TEXT"),
         ["inventory", ..] => return usage_error("inventory takes no argument"),
+        ["secret", ..] => return usage_error("secret needs one NAME"),
         ["status", ..] => return usage_error("status takes no argument"),
         [other, ..] => return usage_error(format!("unknown command {other:?}")),
     };
@@ -120,6 +128,11 @@ fn tell(socket: &Path, request: &Request) -> anyhow::Result<()> {
             if !text.ends_with('\n') {
                 out.write_all(b"\n")?;
             }
+        }
+        Response::Secret(secret) => {
+            let mut out = std::io::stdout();
+            out.write_all(&secret.0)?;
+            out.flush()?;
         }
         Response::Refused(reason) => bail!("the agent refused: {reason}"),
     }
