@@ -23,6 +23,7 @@ mod awk;
 mod block;
 mod columns;
 mod compress;
+mod conversion;
 mod curl;
 mod dates;
 mod devices;

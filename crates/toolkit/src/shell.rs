@@ -38,16 +38,20 @@ impl extensions::ErrorFormatter for Messages {
         let text = format!("{error:#}");
         // Not what Rust adds to the kernel's words.
         let what = text.split(" (os error ").next().unwrap_or(&text);
-        let name = shell.current_shell_name().unwrap_or("sh".into());
         // What is no program says its own place.
-        let is_syntax = matches!(error.kind(), ErrorKind::ParseError(..));
-        match shell.env_str("LINENO") {
-            _ if is_syntax => format!("{what}\n"),
-            Some(line) if !shell.options().interactive => {
-                format!("{name}: line {line}: {what}\n")
-            }
-            _ => format!("{name}: {what}\n"),
+        match error.kind() {
+            ErrorKind::ParseError(..) => format!("{what}\n"),
+            _ => format!("{}: {what}\n", place(shell)),
         }
+    }
+}
+
+/// Where in which script something is wrong: `sh: line 3`; only the name in an interactive session.
+fn place(shell: &brush_core::Shell<impl ShellExtensions>) -> String {
+    let name = shell.current_shell_name().unwrap_or("sh".into());
+    match shell.env_str("LINENO") {
+        Some(line) if !shell.options().interactive => format!("{name}: line {line}"),
+        _ => name.into_owned(),
     }
 }
 
@@ -111,7 +115,7 @@ fn standard_files() -> HashMap<brush_core::ShellFd, OpenFile> {
     ];
     // One that is closed stays closed.
     let open = (0..).zip(files).filter_map(|(number, file)| Some((number, file.ok()?)));
-    open.map(|(number, file)| (number, OpenFile::File(File::from(file)))).collect()
+    open.map(|(number, file)| (number, File::from(file).into())).collect()
 }
 
 async fn build(options: &Options) -> Result<Shell, Error> {

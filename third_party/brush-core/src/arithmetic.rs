@@ -41,7 +41,7 @@ pub enum EvalError {
     ParseError(String),
 
     /// Error expanding an unset variable.
-    #[error("expanding unset variable: {0}")]
+    #[error("{0}: unbound variable")]
     ExpandingUnsetVariable(String),
 
     /// Expression recursion level exceeded.
@@ -213,6 +213,13 @@ fn deref_lvalue(
                 .unwrap_or(Cow::Borrowed(""))
         }
     };
+
+    // What a variable holds is a number most of the time. One with a leading zero is octal, and goes the long way.
+    if (!value_str.starts_with(['0', '-', '+']) || value_str == "0")
+        && let Ok(number) = value_str.parse()
+    {
+        return Ok(number);
+    }
 
     let parsed_value = brush_parser::arithmetic::parse(value_str.as_ref())
         .map_err(|_err| EvalError::ParseError(value_str.to_string()))?;

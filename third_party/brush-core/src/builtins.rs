@@ -2,6 +2,9 @@
 
 use clap::builder::styling;
 pub use futures::future::BoxFuture;
+use std::any::TypeId;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::io::Write;
 
 use crate::{BuiltinError, CommandArg, commands, error, extensions, results};
@@ -30,7 +33,7 @@ pub type CommandContentFunc =
     fn(&str, ContentType, &ContentOptions) -> Result<String, error::Error>;
 
 /// Trait implemented by built-in shell commands.
-pub trait Command: clap::Parser {
+pub trait Command: clap::Parser + 'static {
     /// The error type returned by the command.
     type Error: BuiltinError + 'static;
 
@@ -44,7 +47,7 @@ pub trait Command: clap::Parser {
         I: IntoIterator<Item = String>,
     {
         if !Self::takes_plus_options() {
-            Self::try_parse_from(args)
+            try_parse(args)
         } else {
             // N.B. clap doesn't support named options like '+x'. To work around this, we
             // establish a pattern of renaming them.
@@ -59,7 +62,7 @@ pub trait Command: clap::Parser {
                 }
             }
 
-            Self::try_parse_from(updated_args)
+            try_parse(updated_args)
         }
     }
 
@@ -336,7 +339,7 @@ where
 /// Similar to [`parse_known`] but with [`clap::Parser::try_parse_from`]
 /// This function is used to parse arguments in builtins such as
 /// `crate::echo::EchoCommand`
-pub fn try_parse_known<T: clap::Parser>(
+pub fn try_parse_known<T: clap::Parser + 'static>(
     args: impl IntoIterator<Item = String>,
 ) -> Result<(T, Option<impl Iterator<Item = String>>), clap::Error> {
     let mut args = args.into_iter();
@@ -348,10 +351,48 @@ pub fn try_parse_known<T: clap::Parser>(
         }
         !is_hyphen
     });
-    let parsed_args = T::try_parse_from(args_before_hyphen)?;
+    let parsed_args = try_parse::<T>(args_before_hyphen)?;
 
     let raw_args = hyphen.map(|hyphen| std::iter::once(hyphen).chain(args));
     Ok((parsed_args, raw_args))
+}
+
+/// Parses a builtin's arguments. What clap knows of a builtin is put together once, not at each call,
+/// which took most of the time of a loop with a builtin in it.
+fn try_parse<T: clap::Parser + 'static>(
+    args: impl IntoIterator<Item = String>,
+) -> Result<T, clap::Error> {
+    thread_local! {
+        static KNOWN: RefCell<HashMap<TypeId, clap::Command>> = RefCell::default();
+    }
+    KNOWN.with_borrow_mut(|known| {
+        let command = known.entry(TypeId::of::<T>()).or_insert_with(T::command);
+        let mut matches = command.try_get_matches_from_mut(args)?;
+        T::from_arg_matches_mut(&mut matches).map_err(|e| e.format(command))
+    })
+}
+
+/// What is wrong with a builtin's arguments, in one line.
+fn complain<SE: extensions::ShellExtensions>(
+    context: &commands::ExecutionContext<'_, SE>,
+    error: &clap::Error,
+) -> results::ExecutionResult {
+    if error.use_stderr() {
+        let text = error.to_string();
+        // clap leaves the line after the first for the names of what is missing.
+        let mut lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
+        let first = lines.next().unwrap_or_default();
+        let what = first.strip_prefix("error: ").unwrap_or(first);
+        let missing = lines.collect::<Vec<_>>().join(" ");
+        let error = error::ErrorKind::BadArguments(
+            context.command_name.clone(),
+            [what, &missing].join(" ").trim_end().to_owned(),
+        );
+        let _ = context.shell.display_error(&mut context.stderr(), &error.into());
+    } else {
+        let _ = write!(context.stdout(), "{error}");
+    }
+    results::ExecutionExitCode::InvalidUsage.into()
 }
 
 /// A simple command that can be registered as a built-in.
@@ -480,8 +521,7 @@ async fn exec_builtin_impl<T: Command + Send + Sync, SE: extensions::ShellExtens
     let command = match result {
         Ok(command) => command,
         Err(e) => {
-            let _ = writeln!(context.stderr(), "{e}");
-            return Ok(results::ExecutionExitCode::InvalidUsage.into());
+            return Ok(complain(&context, &e));
         }
     };
 
@@ -523,8 +563,7 @@ async fn exec_declaration_builtin_impl<
     let mut command = match result {
         Ok(command) => command,
         Err(e) => {
-            let _ = writeln!(context.stderr(), "{e}");
-            return Ok(results::ExecutionExitCode::InvalidUsage.into());
+            return Ok(complain(&context, &e));
         }
     };
 

@@ -351,7 +351,7 @@ impl ShellEnvironment {
         name: &str,
     ) -> Result<Option<ShellVariable>, error::Error> {
         match map.get(name).map(|v| v.is_readonly()) {
-            Some(true) => Err(error::ErrorKind::ReadonlyVariable.into()),
+            Some(true) => Err(error::ErrorKind::NamedReadonlyVariable(name.to_owned()).into()),
             Some(false) => Ok(map.unset(name)),
             None => Ok(None),
         }
@@ -480,7 +480,7 @@ impl ShellEnvironment {
 
         let auto_export = self.export_variables_on_modification;
         if let Some(var) = self.get_mut_using_policy(&name, lookup_policy) {
-            var.assign(value, false)?;
+            var.assign(value, false).map_err(|e| e.about(&name))?;
             if auto_export {
                 var.export();
             }
@@ -519,7 +519,7 @@ impl ShellEnvironment {
         let name = name.into();
 
         if let Some(var) = self.get_mut_using_policy(&name, lookup_policy) {
-            var.assign_at_index(index, value, false)?;
+            var.assign_at_index(index, value, false).map_err(|e| e.about(&name))?;
             updater(var)
         } else {
             let mut var = ShellVariable::new(ShellValue::Unset(ShellValueUnsetType::Untyped));

@@ -50,7 +50,7 @@ pub enum ErrorKind {
     CannotAssignToSpecialParameter,
 
     /// Checked expansion error.
-    #[error("expansion error: {0}")]
+    #[error("{0}")]
     CheckedExpansionError(String),
 
     /// A reference was made to an unknown shell function.
@@ -128,7 +128,7 @@ pub enum ErrorKind {
     RedirectionFailure(String, String),
 
     /// An error occurred evaluating an arithmetic expression.
-    #[error("arithmetic evaluation error: {0}")]
+    #[error("{0}")]
     EvalError(#[from] crate::arithmetic::EvalError),
 
     /// The given string could not be parsed as an integer.
@@ -159,6 +159,10 @@ pub enum ErrorKind {
     /// An attempt was made to modify a readonly variable.
     #[error("cannot mutate readonly variable")]
     ReadonlyVariable,
+
+    /// Attempt to modify a readonly variable that is known by name.
+    #[error("{0}: readonly variable")]
+    NamedReadonlyVariable(String),
 
     /// The indicated pattern is invalid.
     #[error("invalid pattern: '{0}'")]
@@ -264,6 +268,10 @@ pub enum ErrorKind {
     #[error("unhandled key code: {0:?}")]
     UnhandledKeyCode(Vec<u8>),
 
+    /// A built-in command that was given wrong arguments.
+    #[error("{0}: {1}")]
+    BadArguments(String, String),
+
     /// An error occurred in a built-in command.
     #[error("{1}: {0}")]
     BuiltinError(Box<dyn BuiltinError>, String),
@@ -277,7 +285,7 @@ pub enum ErrorKind {
     HistoryNotEnabled,
 
     /// Expanding an unset variable.
-    #[error("expanding unset variable: {0}")]
+    #[error("{0}: unbound variable")]
     ExpandingUnsetVariable(String),
 
     /// An internal error occurred.
@@ -404,6 +412,14 @@ impl Error {
     #[must_use]
     pub const fn into_fatal(mut self) -> Self {
         self.fatal = true;
+        self
+    }
+
+    /// The same error, naming the variable that it is about.
+    pub(crate) fn about(mut self, variable: &str) -> Self {
+        if matches!(self.kind, ErrorKind::ReadonlyVariable) {
+            self.kind = ErrorKind::NamedReadonlyVariable(variable.to_owned());
+        }
         self
     }
 

@@ -772,6 +772,11 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
         &mut self,
         word: &str,
     ) -> Result<Vec<String>, error::Error> {
+        // Most words are nothing but themselves.
+        if is_plain(word) {
+            return Ok(vec![word.to_owned()]);
+        }
+
         // Perform basic expansion first.
         let basic_expansion = self.basic_expand(word).await?;
 
@@ -833,6 +838,17 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
     }
 
     fn expand_pathnames_in_field(&self, field: WordField) -> Result<Vec<String>, error::Error> {
+        // Without one of these there is no pattern, and nothing to be unquoted in one.
+        let may_be_pattern = |piece: &ExpansionPiece| match piece {
+            ExpansionPiece::Unsplittable(_) => false,
+            ExpansionPiece::Splittable(text) | ExpansionPiece::Literal(text) => {
+                text.contains(['*', '?', '[', '(', '\\'])
+            }
+        };
+        if !field.0.iter().any(may_be_pattern) {
+            return Ok(vec![String::from(field)]);
+        }
+
         let pattern = patterns::Pattern::from(field.clone())
             .set_extended_globbing(self.parser_options.enable_extended_globbing)
             .set_case_insensitive(self.shell.options().case_insensitive_pathname_expansion);
@@ -1164,7 +1180,7 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
                     .await?;
                 let error_message = error_message.as_ref().map_or_else(|| "", |v| v.as_str());
 
-                match (test_type, expanded_parameter.classify()) {
+                match (&test_type, expanded_parameter.classify()) {
                     (_, ParameterState::NonZeroLength)
                     | (
                         brush_parser::word::ParameterTestType::Unset,
@@ -1172,8 +1188,15 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
                     ) => Ok(expanded_parameter),
                     _ => {
                         let result = self.basic_expand_to_str(error_message).await?;
+                        let result = match (result.is_empty(), test_type) {
+                            (false, _) => result,
+                            (true, brush_parser::word::ParameterTestType::Unset) => "parameter not set".to_owned(),
+                            (true, _) => "parameter null or not set".to_owned(),
+                        };
+                        let name = name_of(&parameter);
+                        let name = name.trim_start_matches('$');
                         let err: error::Error =
-                            error::ErrorKind::CheckedExpansionError(result).into();
+                            error::ErrorKind::CheckedExpansionError(format!("{name}: {result}")).into();
 
                         // Expansion errors are fatal per POSIX spec
                         Err(err.into_fatal())
@@ -1682,7 +1705,7 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
             Ok(Expansion::undefined())
         } else {
             let err: error::Error =
-                error::ErrorKind::ExpandingUnsetVariable(parameter.to_string()).into();
+                error::ErrorKind::ExpandingUnsetVariable(name_of(parameter)).into();
             Err(err.into_fatal())
         }
     }
@@ -2036,6 +2059,22 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
                 unreachable!("covered in caller")
             }
         }
+    }
+}
+
+/// Whether a word has nothing in it that any expansion, splitting or quoting could mean.
+fn is_plain(word: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'+' | b'.' | b'/' | b',' | b':' | b'=' | b'%');
+    // The command of that name is no pattern, for want of the other bracket.
+    matches!(word, "[" | "]") || !word.is_empty() && word.bytes().all(plain)
+}
+
+/// A parameter as error messages call it: `name`, `name[1]`, `$1`.
+fn name_of(parameter: &brush_parser::word::Parameter) -> String {
+    let text = parameter.to_string();
+    match text.strip_prefix("${").and_then(|text| text.strip_suffix('}')) {
+        Some(name) => name.to_owned(),
+        None => text,
     }
 }
 

@@ -1344,7 +1344,9 @@ impl<SE: extensions::ShellExtensions> ExecuteInPipeline<SE> for ast::SimpleComma
 
         // If we have a command, then execute it.
         if let Some(CommandArg::String(cmd_name)) = args.first().cloned() {
-            let mut stderr = params.stderr(context.shell);
+            // Where an error is written if the command has one of its own; the shell's is looked up then.
+            let stderr =
+                params.redirects(OpenFiles::STDERR_FD).then(|| params.stderr(context.shell));
 
             let parent_shell = context.shell;
             let context = PipelineExecutionContext {
@@ -1355,7 +1357,10 @@ impl<SE: extensions::ShellExtensions> ExecuteInPipeline<SE> for ast::SimpleComma
             match execute_command(context, params, cmd_name, assignments, args).await {
                 Ok(result) => Ok(result),
                 Err(err) => {
-                    let _ = parent_shell.display_error(&mut stderr, &err);
+                    let _ = match stderr {
+                        Some(mut stderr) => parent_shell.display_error(&mut stderr, &err),
+                        None => parent_shell.display_error(&mut parent_shell.stderr(), &err),
+                    };
 
                     let result = err.into_result(parent_shell);
                     Ok(result.into())
@@ -1636,7 +1641,9 @@ async fn apply_assignment(
             if let Some(array_index) = array_index {
                 match new_value {
                     ShellValueLiteral::Scalar(s) => {
-                        existing_value.assign_at_index(array_index, s, assignment.append)?;
+                        existing_value
+                            .assign_at_index(array_index, s, assignment.append)
+                            .map_err(|e| e.about(&variable_name))?;
                     }
                     ShellValueLiteral::Array(_) => {
                         return error::unimp("replacing an array item with an array");
@@ -1650,7 +1657,9 @@ async fn apply_assignment(
                     export = true;
                 }
 
-                existing_value.assign(new_value, assignment.append)?;
+                existing_value
+                    .assign(new_value, assignment.append)
+                    .map_err(|e| e.about(&variable_name))?;
             }
 
             if export {

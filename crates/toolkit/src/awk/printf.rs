@@ -1,20 +1,7 @@
 //! `printf`, of AWK: formats and values to bytes.
 
 use super::value::{Value, number_text};
-
-#[derive(Clone, Default)]
-struct Spec {
-    left: bool,
-    plus: bool,
-    space: bool,
-    alt: bool,
-    zero: bool,
-    width: usize,
-    precision: Option<usize>,
-}
-
-/// No field is padded further: memory is not the script's to fill by a slip.
-const WIDEST: usize = 1 << 20;
+use crate::conversion::Spec;
 
 /// Formats `args`; `convfmt` makes text of numbers where text is asked for.
 pub(crate) fn sprintf(format: &[u8], args: &[Value], convfmt: &[u8]) -> Vec<u8> {
@@ -37,85 +24,39 @@ pub(crate) fn sprintf(format: &[u8], args: &[Value], convfmt: &[u8]) -> Vec<u8> 
     out
 }
 
-/// Flags, width, precision and letter, and what is left.
+/// A conversion without the length that C has between precision and letter.
+#[expect(clippy::cast_possible_truncation, reason = "a width is small; Rust saturates")]
 fn parse<'a, 'b>(
     text: &'a [u8],
     args: &mut impl Iterator<Item = &'b Value>,
 ) -> (Spec, Option<u8>, &'a [u8]) {
-    let mut spec = Spec::default();
-    let mut rest = text;
-    while let [flag @ (b'-' | b'+' | b' ' | b'#' | b'0' | b'\''), after @ ..] = rest {
-        match flag {
-            b'-' => spec.left = true,
-            b'+' => spec.plus = true,
-            b' ' => spec.space = true,
-            b'#' => spec.alt = true,
-            b'0' => spec.zero = true,
-            _ => {}
-        }
-        rest = after;
+    let star = || args.next().map_or(0, |value| value.number() as i64);
+    let (spec, mut letter, mut rest) = Spec::parse(text, star);
+    while let Some(b'l' | b'h' | b'L' | b'q' | b'j' | b'z') = letter {
+        (letter, rest) = rest.split_first().map_or((None, rest), |(l, rest)| (Some(*l), rest));
     }
-    let (width, after) = count(rest, args);
-    if let Some(width) = width {
-        spec.left |= width < 0;
-        spec.width = usize::try_from(width.unsigned_abs()).unwrap_or(WIDEST).min(WIDEST);
-    }
-    rest = after;
-    if let [b'.', after @ ..] = rest {
-        let (precision, after) = count(after, args);
-        let precision = precision.unwrap_or(0);
-        spec.precision = usize::try_from(precision).ok().map(|p| p.min(WIDEST));
-        rest = after;
-    }
-    while let [b'l' | b'h' | b'L' | b'q' | b'j' | b'z', after @ ..] = rest {
-        rest = after;
-    }
-    match rest {
-        [letter, after @ ..] => (spec, Some(*letter), after),
-        [] => (spec, None, rest),
-    }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "a width is small; Rust saturates")]
-fn count<'a, 'b>(
-    text: &'a [u8],
-    args: &mut impl Iterator<Item = &'b Value>,
-) -> (Option<i64>, &'a [u8]) {
-    if let [b'*', after @ ..] = text {
-        return (Some(args.next().map_or(0, |value| value.number() as i64)), after);
-    }
-    let end = text.iter().position(|b| !b.is_ascii_digit()).unwrap_or(text.len());
-    let (digits, after) = text.split_at(end);
-    (std::str::from_utf8(digits).ok().and_then(|d| d.parse().ok()), after)
+    (spec, letter, rest)
 }
 
 fn one(spec: &Spec, letter: u8, value: &Value, convfmt: &[u8]) -> Vec<u8> {
-    let mut spec = spec.clone();
-    let (sign, body) = match letter {
-        b'c' => (String::new(), character(value)),
-        b's' => {
-            let text = value.bytes(convfmt);
-            let cut = spec.precision.map_or(text.len(), |p| p.min(text.len()));
-            (String::new(), text.get(..cut).unwrap_or_default().to_vec())
-        }
+    match letter {
+        b'c' => spec.padded(&character(value)),
+        b's' => spec.text(&value.bytes(convfmt)),
         _ => {
             let number = value.number();
-            if !number.is_finite() {
-                spec.zero = false;
-                let text = number_text(number, b"");
-                (String::new(), text)
+            if number.is_finite() {
+                numeric(spec, letter, number)
             } else {
-                numeric(&mut spec, letter, number)
+                spec.padded(&number_text(number, b""))
             }
         }
-    };
-    pad(&spec, sign.as_bytes(), &body, matches!(letter, b'c' | b's'))
+    }
 }
 
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "a byte is what is wanted"
+    reason = "a byte is what is wanted; Rust saturates"
 )]
 fn character(value: &Value) -> Vec<u8> {
     match value {
@@ -124,114 +65,21 @@ fn character(value: &Value) -> Vec<u8> {
     }
 }
 
-/// Sign or prefix, and digits.
-fn numeric(spec: &mut Spec, letter: u8, number: f64) -> (String, Vec<u8>) {
-    let plus = if spec.plus {
-        "+"
-    } else if spec.space {
-        " "
-    } else {
-        ""
-    };
-    let mut sign = if number.is_sign_negative() { "-".to_owned() } else { plus.to_owned() };
-    let size = number.abs();
-    let precision = spec.precision.unwrap_or(6);
-    let digits = match letter {
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "Rust saturates")]
+fn numeric(spec: &Spec, letter: u8, number: f64) -> Vec<u8> {
+    match letter {
         b'd' | b'i' | b'u' => {
-            if size.trunc() == 0.0 && number.is_sign_negative() {
-                sign = plus.to_owned();
-            }
-            integer(spec, format!("{:.0}", size.trunc()))
+            let whole = number.trunc();
+            spec.decimal(whole < 0.0, format!("{:.0}", whole.abs()))
         }
-        b'o' | b'x' | b'X' if number < 0.0 => return (sign, general(size, 6, false).into_bytes()),
-        b'o' | b'x' | b'X' => {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "saturates"
-            )]
-            let whole = size as u64;
-            sign = String::new();
-            let text = match letter {
-                b'o' => format!("{}{whole:o}", if spec.alt { "0" } else { "" }),
-                b'x' => format!("{whole:x}"),
-                _ => format!("{whole:X}"),
-            };
-            if spec.alt && letter != b'o' && whole != 0 {
-                sign = format!("0{}", char::from(letter));
-            }
-            integer(spec, text)
+        // What has no such digits is shown as it is.
+        b'o' | b'x' | b'X' if number < 0.0 => {
+            let mut spec = spec.clone();
+            spec.precision = None;
+            spec.real(b'g', number)
         }
-        b'e' | b'E' => exponent(size, precision),
-        b'f' | b'F' => {
-            let shown = precision.min(DIGITS);
-            let text = format!("{size:.shown$}") + &"0".repeat(precision - shown);
-            if spec.alt && precision == 0 { format!("{text}.") } else { text }
-        }
-        _ => general(size, precision, spec.alt),
-    };
-    let digits = if matches!(letter, b'E' | b'G') { digits.to_uppercase() } else { digits };
-    (sign, digits.into_bytes())
-}
-
-/// A whole number's digits: the precision is the least number of them.
-fn integer(spec: &mut Spec, digits: String) -> String {
-    match spec.precision {
-        None => digits,
-        Some(0) if digits == "0" => String::new(),
-        Some(least) => {
-            spec.zero = false;
-            "0".repeat(least.saturating_sub(digits.len())) + &digits
-        }
-    }
-}
-
-/// No number has more digits behind its point; Rust's formats take no more than 65535.
-const DIGITS: usize = 1100;
-
-/// `1.500000e+02`
-fn exponent(size: f64, precision: usize) -> String {
-    let shown = precision.min(DIGITS);
-    let text = format!("{size:.shown$e}");
-    let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));
-    let zeros = "0".repeat(precision - shown);
-    let (sign, power) = match power.strip_prefix('-') {
-        Some(power) => ('-', power),
-        None => ('+', power),
-    };
-    format!("{digits}{zeros}e{sign}{power:0>2}")
-}
-
-/// `%g`: the shorter of the two, without zeros at the end.
-fn general(size: f64, precision: usize, keep: bool) -> String {
-    let precision = precision.max(1);
-    let scientific = exponent(size, precision - 1);
-    let power: i64 = scientific.split_once('e').and_then(|(_, p)| p.parse().ok()).unwrap_or(0);
-    let most = i64::try_from(precision).unwrap_or(i64::MAX);
-    let trim = |text: &str| {
-        if keep || !text.contains('.') {
-            text.to_owned()
-        } else {
-            text.trim_end_matches('0').trim_end_matches('.').to_owned()
-        }
-    };
-    if size != 0.0 && (power < -4 || power >= most) {
-        let (digits, power) = scientific.split_once('e').unwrap_or((&scientific, "+00"));
-        return format!("{}e{power}", trim(digits));
-    }
-    let decimals = usize::try_from(most - 1 - if size == 0.0 { 0 } else { power }).unwrap_or(0);
-    let shown = decimals.min(DIGITS);
-    trim(&(format!("{size:.shown$}") + &"0".repeat(decimals - shown)))
-}
-
-fn pad(spec: &Spec, sign: &[u8], body: &[u8], text: bool) -> Vec<u8> {
-    let fill = spec.width.saturating_sub(sign.len() + body.len());
-    if spec.left {
-        [sign, body, &vec![b' '; fill]].concat()
-    } else if spec.zero && !text {
-        [sign, &vec![b'0'; fill], body].concat()
-    } else {
-        [&vec![b' '; fill], sign, body].concat()
+        b'o' | b'x' | b'X' => spec.unsigned(letter, number as u64),
+        _ => spec.real(letter, number),
     }
 }
 

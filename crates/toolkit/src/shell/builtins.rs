@@ -1,10 +1,13 @@
 //! Builtins of ours in place of brush's: those that end something, `exec`, and those of job control.
 
+mod cd;
 mod exec;
 mod flow;
 mod jobs;
 mod kill;
+mod printf;
 mod read;
+mod test;
 mod wait;
 
 use super::Extensions;
@@ -28,15 +31,19 @@ pub(super) fn all() -> HashMap<String, Registration<Extensions>> {
     };
     replace("bg", |context, args| ready(jobs::bg(context, &words(&args))));
     replace("break", |context, args| ready(flow::break_(context, &words(&args))));
+    replace("cd", |context, args| ready(cd::cd(context, &words(&args))));
     replace("continue", |context, args| ready(flow::continue_(context, &words(&args))));
     replace("disown", |context, args| ready(jobs::disown(context, &words(&args))));
+    replace("[", |context, args| ready(test::test(context, &words(&args))));
     replace("exec", |context, args| ready(exec::exec(context, &words(&args))));
     replace("exit", |context, args| ready(flow::exit(context, &words(&args))));
     replace("fg", |context, args| Box::pin(jobs::fg(context, words(&args))));
     replace("jobs", |context, args| ready(jobs::jobs(context, &words(&args))));
     replace("kill", |context, args| ready(kill::kill(context, &words(&args))));
+    replace("printf", |context, args| ready(printf::printf(context, &words(&args))));
     replace("read", |context, args| ready(read::read(context, &words(&args))));
     replace("return", |context, args| ready(flow::leave(context, &words(&args))));
+    replace("test", |context, args| ready(test::test(context, &words(&args))));
     replace("wait", |context, args| ready(wait::wait(context, &words(&args))));
     all
 }
@@ -51,7 +58,7 @@ fn words(args: &[CommandArg]) -> Vec<String> {
 
 /// Says what is wrong, as every builtin does; the result is a failure with `status`.
 fn complain(context: &Context<'_>, what: impl std::fmt::Display, status: u8) -> ExecutionResult {
-    let shell = context.shell.current_shell_name().unwrap_or("sh".into());
-    let _ = writeln!(context.stderr(), "{shell}: {}: {what}", context.command_name);
+    let place = super::place(context.shell);
+    let _ = writeln!(context.stderr(), "{place}: {}: {what}", context.command_name);
     ExecutionResult::new(status)
 }
