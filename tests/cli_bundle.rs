@@ -408,7 +408,10 @@ fn secrets_are_sealed_for_machines() {
     fs::remove_file(desk.path("r.bundle")).unwrap();
     for (more, words) in [
         (format!("any = true\n{secret}"), &["who may open its secrets", "hint: "][..]),
-        (format!("machines = [\"{}\"]\n{secret}", "02".to_owned() + &"0".repeat(62)), &["is not the key"]),
+        (
+            format!("machines = [\"{}\"]\n{secret}", "02".to_owned() + &"0".repeat(62)),
+            &["is not the key"],
+        ),
         (format!("machines = [\"{web}\"]\n[secrets]\n\"a/b\" = \"luks.key\"\n"), &["name has"]),
         (format!("machines = [\"{web}\"]\n[secrets]\nluks = \"nowhere\"\n"), &["nowhere"]),
         (format!("machines = [\"{web}\"]\n[secrets]\nluks = \"long\"\n"), &["32768 bytes"]),

@@ -71,6 +71,8 @@ pub(crate) fn main(args: Vec<OsString>) -> i32 {
     if let Some(text) = options.print {
         return i32::from(std::io::stdout().write_all(text.as_bytes()).is_err());
     }
+    // As for every shell, and not as Rust has it: what writes to a pipe that nobody reads ends silently.
+    signal::set_disposition(signal::Signal::SIGPIPE, signal::Disposition::Default);
     let status = run_ready(run(options)).unwrap_or_else(|error| {
         let _ = writeln!(std::io::stderr(), "{}: {error:#}", options::NAME);
         1

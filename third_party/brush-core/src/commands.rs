@@ -174,6 +174,8 @@ pub fn compose_std_command<S: AsRef<OsStr>, SE: extensions::ShellExtensions>(
     // Pass through args.
     cmd.args(args);
 
+    sys::process::inherit_broken_pipe(&mut cmd);
+
     // Use the shell's current working dir.
     cmd.current_dir(context.shell.working_dir());
 

@@ -40,9 +40,10 @@ pub(super) fn printf(context: Context<'_>, words: &[String]) -> Result<Execution
         let text = String::from_utf8_lossy(&out).into_owned();
         let params = context.params.clone();
         super::super::run_ready(assign_to_named_parameter(context.shell, &params, name, text))?;
-    } else if let Err(error) =
-        context.stdout().write_all(&out).and_then(|()| context.stdout().flush())
-    {
+        return Ok(ExecutionResult::new(status));
+    }
+    let mut stdout = context.stdout();
+    if let Err(error) = stdout.write_all(&out).and_then(|()| stdout.flush()) {
         complain(&context, format!("write error: {}", crate::applet::reason(&error)), 1);
         status = 1;
     }

@@ -7,7 +7,10 @@ use std::{
 
 use nix::{
     errno::Errno,
-    sys::wait::{WaitPidFlag, WaitStatus, waitpid},
+    sys::{
+        signal::Signal,
+        wait::{WaitPidFlag, WaitStatus, waitpid},
+    },
     unistd::Pid,
 };
 
@@ -40,6 +43,20 @@ static SHELL_PID: OnceLock<u32> = OnceLock::new();
 /// The number of the process that the shell was started as: `$$`, in its subshells too.
 pub fn shell_pid() -> u32 {
     *SHELL_PID.get_or_init(std::process::id)
+}
+
+/// Lets a program ignore a broken pipe when the shell does. The standard library would give it the
+/// signal's default disposition.
+pub(crate) fn inherit_broken_pipe(command: &mut std::process::Command) {
+    if sys::signal::is_ignored(Signal::SIGPIPE) {
+        let ignore = || {
+            sys::signal::set_disposition(Signal::SIGPIPE, sys::signal::Disposition::Ignore);
+            Ok(())
+        };
+        // SAFETY:
+        // Between fork and exec it only calls sigaction(2) and sets an atomic variable.
+        unsafe { std::os::unix::process::CommandExt::pre_exec(command, ignore) };
+    }
 }
 
 /// Starts a program. It has to be waited for with [`wait_for`].
