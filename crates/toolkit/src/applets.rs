@@ -87,6 +87,7 @@ pub(crate) mod watch;
 pub(crate) mod wget;
 pub(crate) mod which;
 pub(crate) mod wipefs;
+pub(crate) mod xargs;
 pub(crate) mod xb;
 pub(crate) mod xxd;
 pub(crate) mod xz;

@@ -82,10 +82,6 @@ fn find(args: Vec<OsString>) -> i32 {
     text("find", args, main)
 }
 
-fn xargs(args: Vec<OsString>) -> i32 {
-    text("xargs", args, findutils::xargs::xargs_main)
-}
-
 /// The row of a command.
 pub(crate) fn row(name: &str) -> Option<&'static Row> {
     TABLE.iter().find(|row| row.name == name)
@@ -208,6 +204,7 @@ pub(crate) static TABLE: &[Row] = &[
     own(&applets::which::APPLET),
     own(&applets::wipefs::APPLET),
     family(&applets::xb::APPLET, &[&applets::xb::KEXEC, &applets::fetch::APPLET]),
+    own(&applets::xargs::APPLET),
     own(&applets::xxd::APPLET),
     own(&applets::xz::APPLET),
     own(&applets::xz::UNPACK),
@@ -217,7 +214,6 @@ pub(crate) static TABLE: &[Row] = &[
     own(&applets::zstd::SHOW),
     // uutils' findutils.
     uutils("find", find),
-    uutils("xargs", xargs),
     // uutils' coreutils.
     uutils("[", |args| uu_test::uumain(args.into_iter())),
     uutils("arch", |args| uu_arch::uumain(args.into_iter())),
