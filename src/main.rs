@@ -5,6 +5,7 @@ mod bundle;
 mod completions;
 mod fleet;
 mod image;
+mod image_pack;
 mod keyfile;
 mod keygen;
 mod machine;
@@ -37,6 +38,8 @@ enum Verb {
     Bundle(bundle::Args),
     /// Build, stamp and inspect boot images
     Image(image::Args),
+    /// Pack a disk's image, for machines to write it to theirs
+    ImagePack(image_pack::Args),
     /// Run the central server
     Serve(serve::Args),
     /// List, show, approve and refuse machines
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Verb::Keygen(args) => keygen::run(args, &cli.output),
         Verb::Bundle(args) => bundle::run(args, &cli.output),
         Verb::Image(args) => image::run(args, &cli.output),
+        Verb::ImagePack(args) => image_pack::run(&args, &cli.output),
         Verb::Serve(args) => serve::run(&args, &cli.output),
         Verb::Machine(args) => machine::run(args, &cli.output),
         Verb::Assign(args) => assign::run(args, &cli.output),

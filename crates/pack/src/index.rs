@@ -76,6 +76,13 @@ pub struct Index {
 type Fields = (String, u16, u64, u64, u32, u64, u64, Vec<Digest>);
 
 impl Index {
+    /// Whether a file that begins with these bytes, at least 16, is meant to be a root index.
+    #[must_use]
+    pub fn is_one(head: &[u8]) -> bool {
+        // An array of eight, and a text of 14 bytes.
+        head.strip_prefix(&[0x88, 0x6e]).is_some_and(|rest| rest.starts_with(MAGIC.as_bytes()))
+    }
+
     /// How many chunks the disk has.
     #[must_use]
     pub fn chunks(&self) -> u64 {
@@ -347,6 +354,7 @@ mod tests {
             let mut index = index(&[&page], chunks);
             index.size = index.size - CHUNK + last * 512;
             prop_assert_eq!(&Index::decode(&index.encode()).unwrap(), &index);
+            prop_assert!(Index::is_one(&index.encode()[..16]));
             prop_assert_eq!(index.length(chunks - 1), last * 512);
             prop_assert_eq!(index.page(0, &page.encode()).unwrap(), page);
         }
@@ -408,7 +416,7 @@ mod tests {
         assert_eq!(refused(|i| i.chunk = 32 << 20), Error::Field("size of chunks"));
         assert_eq!(refused(|i| i.sector = 513), Error::Field("size of sectors"));
         assert_eq!(refused(|i| i.size -= 1), Error::Field("size"));
-        assert_eq!(refused(|i| i.size = u64::MAX & !511), Error::Field("size"));
+        assert_eq!(refused(|i| i.size = u64::MAX - 511), Error::Field("size"));
         assert_eq!(refused(|i| i.pages.clear()), Error::Field("number of pages"));
         assert_eq!(refused(|i| i.data = 8), Error::Field("number of data chunks"));
         let later = encode(&(MAGIC, 2, 1, 1, 1, 1, 1, [0; 0]));

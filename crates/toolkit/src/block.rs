@@ -53,6 +53,29 @@ impl Block {
         }
     }
 
+    /// How it is attached, as lsblk says; empty for partitions and what is not known.
+    pub(crate) fn transport(&self) -> &'static str {
+        let path = fs::canonicalize(&self.folder).unwrap_or_default();
+        let text = path.to_string_lossy();
+        if self.disk.is_some() {
+            ""
+        } else if self.name.starts_with("nvme") {
+            "nvme"
+        } else if text.contains("/usb") {
+            "usb"
+        } else if text.contains("/virtio") {
+            "virtio"
+        } else if text.contains("/ata") {
+            "sata"
+        } else if Path::new(&*text).join("device/sas_device").exists()
+            || text.contains("/end_device-")
+        {
+            "sas"
+        } else {
+            ""
+        }
+    }
+
     /// What it is, as lsblk says.
     pub(crate) fn kind(&self) -> String {
         let mapped = self.read("dm/uuid");

@@ -35,6 +35,7 @@ mod exec;
 mod glob;
 mod http;
 mod icmp;
+mod imaging;
 mod ip;
 mod json;
 mod longest;

@@ -203,7 +203,10 @@ pub(crate) static TABLE: &[Row] = &[
     own(&applets::wget::APPLET),
     own(&applets::which::APPLET),
     own(&applets::wipefs::APPLET),
-    family(&applets::xb::APPLET, &[&applets::xb::KEXEC, &applets::fetch::APPLET]),
+    family(
+        &applets::xb::APPLET,
+        &[&applets::xb::KEXEC, &applets::fetch::APPLET, &applets::xb::image::APPLET],
+    ),
     own(&applets::xargs::APPLET),
     own(&applets::xxd::APPLET),
     own(&applets::xz::APPLET),

@@ -76,32 +76,60 @@ pub(crate) struct Answer {
     pub(crate) peer: Option<SocketAddr>,
 }
 
+/// A connection that can be asked again when each answer was read to its end.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    stream: BufReader<Stream>,
+    /// The proxy that is asked in place of the server.
+    through: Option<Url>,
+    tunnel: Option<Head>,
+    peer: Option<SocketAddr>,
+}
+
+impl Connection {
+    /// Connects to the server of an address.
+    pub(crate) fn open(url: &Url, path: &Path) -> Result<Self, Error> {
+        let proxy = path.proxies.of(url)?;
+        let mut wire = connect(url, proxy.as_ref(), path)?;
+        let peer = wire.peer();
+        let mut tunnel = None;
+        let mut stream = match (url.scheme, &proxy) {
+            (Scheme::Http, _) => Stream::Plain(wire),
+            (Scheme::Https, None) => tls::handshake(wire, &url.host, &path.trust)?,
+            (Scheme::Https, Some(proxy)) => {
+                tunnel = Some(make_tunnel(&mut wire, url, proxy, path)?);
+                tls::handshake(wire, &url.host, &path.trust)?
+            }
+        };
+        stream.wire().set_patience(path.patience);
+        let through = proxy.filter(|_| url.scheme == Scheme::Http);
+        let stream = BufReader::with_capacity(64 << 10, stream);
+        Ok(Self { stream, through, tunnel, peer })
+    }
+
+    /// Sends a request; what was sent, and the head of its answer.
+    pub(crate) fn ask(&mut self, request: &Request, path: &Path) -> Result<(String, Head), Error> {
+        let (head, body) = open(request.payload.as_ref())?;
+        let sent = text(request, self.through.as_ref(), path, head);
+        // A server that has heard enough may answer and close before it was sent everything.
+        let sending = send(self.stream.get_mut(), &sent, body);
+        match (answer(&mut self.stream), sending) {
+            (Ok(head), _) => Ok((sent, head)),
+            (Err(_), Err(error)) | (Err(error), Ok(())) => Err(error),
+        }
+    }
+
+    /// What the answer's body is read from.
+    pub(crate) fn stream(&mut self) -> &mut BufReader<Stream> {
+        &mut self.stream
+    }
+}
+
 /// Sends a request and reads the head of its answer.
 pub(crate) fn exchange(request: &Request, path: &Path) -> Result<Answer, Error> {
-    let url = &request.url;
-    let proxy = path.proxies.of(url)?;
-    let mut wire = connect(url, proxy.as_ref(), path)?;
-    let peer = wire.peer();
-    let mut tunnel = None;
-    let mut stream = match (url.scheme, &proxy) {
-        (Scheme::Http, _) => Stream::Plain(wire),
-        (Scheme::Https, None) => tls::handshake(wire, &url.host, &path.trust)?,
-        (Scheme::Https, Some(proxy)) => {
-            tunnel = Some(make_tunnel(&mut wire, url, proxy, path)?);
-            tls::handshake(wire, &url.host, &path.trust)?
-        }
-    };
-    stream.wire().set_patience(path.patience);
-    let through = proxy.filter(|_| url.scheme == Scheme::Http);
-    let (head, body) = open(request.payload.as_ref())?;
-    let sent = text(request, through.as_ref(), path, head);
-    // A server that has heard enough may answer and close before it was sent everything.
-    let sending = send(&mut stream, &sent, body);
-    let mut stream = BufReader::with_capacity(64 << 10, stream);
-    let head = match (answer(&mut stream), sending) {
-        (Ok(head), _) => head,
-        (Err(_), Err(error)) | (Err(error), Ok(())) => return Err(error),
-    };
+    let mut connection = Connection::open(&request.url, path)?;
+    let (sent, head) = connection.ask(request, path)?;
+    let Connection { stream, tunnel, peer, .. } = connection;
     let body = Body::new(stream, &head, request.method == "HEAD")?;
     Ok(Answer { sent, head, tunnel, body, peer })
 }

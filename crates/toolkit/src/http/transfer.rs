@@ -459,7 +459,7 @@ fn is_transient(status: u16) -> bool {
 }
 
 /// Where an answer leads, if it is a redirection.
-fn redirection(head: &Head, from: &Url) -> Result<Option<Url>, Failure> {
+pub(crate) fn redirection(head: &Head, from: &Url) -> Result<Option<Url>, Failure> {
     match (head.status, head.get("location")) {
         (301 | 302 | 303 | 307 | 308, Some(to)) => Ok(Some(from.join(to).map_err(Error::Url)?)),
         _ => Ok(None),

@@ -208,7 +208,7 @@ impl<'a> Facts<'a> {
                 }
                 _ => Cell::Null,
             },
-            "TRAN" => Cell::text(transport(block)),
+            "TRAN" => Cell::text(block.transport()),
             "OWNER" | "GROUP" | "MODE" => self.permissions(column),
             "PTTYPE" => Cell::text(self.table().map_or("", Table::label_name)),
             "PTUUID" => Cell::text(
@@ -265,25 +265,4 @@ fn is_hotplug(disk: &Block) -> bool {
     let path = fs::canonicalize(&disk.folder).unwrap_or_default();
     let text = path.to_string_lossy();
     disk.read("removable") == "1" || text.contains("/usb") || text.contains("/mmc_host/")
-}
-
-fn transport(block: &Block) -> &'static str {
-    let path = fs::canonicalize(&block.folder).unwrap_or_default();
-    let text = path.to_string_lossy();
-    if block.disk.is_some() {
-        ""
-    } else if block.name.starts_with("nvme") {
-        "nvme"
-    } else if text.contains("/usb") {
-        "usb"
-    } else if text.contains("/virtio") {
-        "virtio"
-    } else if text.contains("/ata") {
-        "sata"
-    } else if Path::new(&*text).join("device/sas_device").exists() || text.contains("/end_device-")
-    {
-        "sas"
-    } else {
-        ""
-    }
 }

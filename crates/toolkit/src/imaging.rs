@@ -1,0 +1,16 @@
+//! Disk images: fetched, judged, written and verified.
+//!
+//! docs/IMAGE-FORMAT.md has the format, docs/decisions/images.md why it is done in this way.
+
+pub(crate) mod choose;
+pub(crate) mod client;
+pub(crate) mod compare;
+pub(crate) mod grow;
+pub(crate) mod marker;
+pub(crate) mod mirrors;
+pub(crate) mod progress;
+pub(crate) mod refuse;
+pub(crate) mod stream;
+pub(crate) mod target;
+pub(crate) mod walk;
+pub(crate) mod write;

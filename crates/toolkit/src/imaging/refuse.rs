@@ -1,0 +1,76 @@
+//! Why a disk must not be overwritten.
+
+use crate::{block::Block, mounts};
+use std::{
+    fs,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
+use xenoboot_sys::blockdev;
+
+/// Written by init: the device of the boot medium, and where it is mounted.
+const MEDIUM: &str = "/run/xenoboot/medium";
+
+/// What a path that names a block device is; `None` for a file.
+pub(crate) fn block<'a>(path: &Path, all: &'a [Block]) -> Option<&'a Block> {
+    use rustix::fs::{FileType, major, minor};
+    let meta = fs::metadata(path).ok()?;
+    let is_device = FileType::from_raw_mode(meta.mode()) == FileType::BlockDevice;
+    let numbers = (major(meta.rdev()), minor(meta.rdev()));
+    all.iter().find(|block| is_device && block.device == numbers)
+}
+
+/// What speaks against writing to a device, and what to do about it.
+pub(crate) fn trouble(block: &Block, all: &[Block]) -> Option<String> {
+    let whole = |block: &Block| block.disk.clone().unwrap_or_else(|| block.name.clone());
+    let medium = fs::read_to_string(MEDIUM).unwrap_or_default();
+    let medium =
+        medium.split_whitespace().next().and_then(|path| self::block(Path::new(path), all));
+    if medium.is_some_and(|medium| whole(medium) == whole(block)) {
+        return Some("it is the medium that this system was booted from".into());
+    }
+    // The device and everything in it.
+    let parts: Vec<&Block> = all
+        .iter()
+        .filter(|other| other.name == block.name || other.disk.as_ref() == Some(&block.name))
+        .collect();
+    let within = |path: &Path| {
+        let found = self::block(path, all)?;
+        parts.iter().find(|part| part.device == found.device).map(|part| part.path())
+    };
+    for mount in mounts::all().unwrap_or_default() {
+        let part = parts.iter().find(|part| {
+            let (major, minor) = part.device;
+            mount.device == format!("{major}:{minor}")
+        });
+        // Some file systems have devices of their own.
+        if let Some(path) = part.map(|part| part.path()).or_else(|| within(&mount.source)) {
+            let target = mount.target.display();
+            return Some(format!("{} is mounted on {target}: umount {target}", path.display()));
+        }
+    }
+    let swaps = fs::read_to_string("/proc/swaps").unwrap_or_default();
+    for line in swaps.lines().skip(1) {
+        let swap = PathBuf::from(line.split_whitespace().next().unwrap_or_default());
+        if let Some(path) = within(&swap) {
+            let path = path.display();
+            return Some(format!("{path} is swap space in use: swapoff {path}"));
+        }
+    }
+    for part in &parts {
+        let holder = fs::read_dir(part.folder.join("holders")).ok()?.flatten().next();
+        if let Some(holder) = holder {
+            let holder = holder.file_name().to_string_lossy().into_owned();
+            let path = part.path();
+            return Some(format!(
+                "{} is part of {holder} (RAID, LVM or encryption): take that apart first",
+                path.display()
+            ));
+        }
+    }
+    if block.read("ro") == "1" {
+        return Some("it is read-only: blockdev --setrw, or its switch".into());
+    }
+    let busy = blockdev::in_use(&block.path());
+    busy.then(|| "something has it open for itself alone: lsof tells what".into())
+}
