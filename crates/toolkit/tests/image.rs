@@ -151,7 +151,7 @@ fn an_image_is_written_and_only_what_changed_is_fetched_again() {
     let desk = Desk::new(400, 500 * CHUNK + 4096);
     let server = Server::start(desk.www(), |_, _| Reply::File);
     let url = server.url("image.xbi");
-    let said = desk.write(&[url.clone()], &["--verify"]);
+    let said = desk.write(std::slice::from_ref(&url), &["--verify"]);
     assert_eq!(said.status, Some(0), "{}", said.err);
     assert!(desk.content()[..desk.disk.len()] == desk.disk);
     let whole = number(&said, "fetched");
@@ -161,7 +161,7 @@ fn an_image_is_written_and_only_what_changed_is_fetched_again() {
     // Few connections for many files.
     assert!(server.connections() < 20, "{}", server.connections());
 
-    let same = desk.write(&[url.clone()], &[]);
+    let same = desk.write(std::slice::from_ref(&url), &[]);
     assert_eq!((same.status, number(&same, "written")), (Some(0), 0), "{}", same.err);
     assert!(number(&same, "fetched") < whole / 50);
     let verified =

@@ -203,7 +203,8 @@ pub(crate) fn choose(selector: &str, disks: &[Candidate]) -> anyhow::Result<(Can
 
 /// The disk that `--disk` means, and why it was chosen. With `write` it is one that may be written.
 pub(crate) fn find(selector: &str, write: bool) -> anyhow::Result<(PathBuf, String)> {
-    if selector.contains('/') && !selector.starts_with("by-id/") {
+    let is_path = selector.contains('/') && !selector.starts_with("by-id/");
+    if is_path || Path::new(selector).is_file() {
         let path = PathBuf::from(selector);
         let blocks = block::all(Path::new(CLASS)).unwrap_or_default();
         fs::metadata(&path).with_context(|| format!("no disk {selector}"))?;

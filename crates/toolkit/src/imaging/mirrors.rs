@@ -252,6 +252,7 @@ impl Mirrors {
     ) -> anyhow::Result<Vec<u8>> {
         let mut pause = Duration::from_secs(1);
         let mut round = 1;
+        let remote = places.iter().any(|(_, place)| matches!(place, Place::Url(_)));
         loop {
             let (mut reasons, mut may_pass) = (Vec::new(), false);
             for (mirror, place) in places {
@@ -267,7 +268,8 @@ impl Mirrors {
                 }
             }
             let reasons = reasons.join("; ");
-            if round >= self.rounds || (!may_pass && round >= HOPELESS) {
+            let hopeless = if remote { HOPELESS } else { 1 };
+            if round >= self.rounds || (!may_pass && round >= hopeless) {
                 bail!("cannot get {what}: {reasons}");
             }
             if !self.quiet {

@@ -68,6 +68,14 @@ pub(crate) fn trouble(block: &Block, all: &[Block]) -> Option<String> {
             ));
         }
     }
+    // The kernel lets a loop device share a disk with others.
+    for other in all {
+        let backing = other.read("loop/backing_file");
+        if let Some(path) = within(Path::new(&backing)).filter(|_| !backing.is_empty()) {
+            let (path, name) = (path.display(), &other.name);
+            return Some(format!("{path} is what /dev/{name} is made of: losetup -d /dev/{name}"));
+        }
+    }
     if block.read("ro") == "1" {
         return Some("it is read-only: blockdev --setrw, or its switch".into());
     }

@@ -59,11 +59,14 @@ impl Job<'_> {
         let step = Step { job: self, marker: &marker, compare, report: &report };
         let held = Mutex::new(Vec::new());
         walk::walk(self.index, self.mirrors, &mut workers, progress, &|worker, piece| {
-            if marker.holds(piece.at, piece.length) {
-                held.lock().unwrap_or_else(PoisonError::into_inner).push(*piece);
-                return Ok(());
+            for part in parts(piece, self.target.size) {
+                if marker.holds(part.at, part.length) {
+                    held.lock().unwrap_or_else(PoisonError::into_inner).push(part);
+                } else {
+                    step.put(worker, &part)?;
+                }
             }
-            step.put(worker, piece)
+            Ok(())
         })?;
         let held = held.into_inner().unwrap_or_else(PoisonError::into_inner);
         step.finish(workers.first_mut().context("none")?, held)?;
@@ -99,6 +102,23 @@ impl Job<'_> {
         let plain = worker.buffer.first(usize::try_from(length).unwrap_or(usize::MAX));
         self.target.read(plain, at).is_ok() && Digest::of(plain) == chunk.plain
     }
+}
+
+/// A piece, cut where the ends of the disk begin: of a long run only they have to wait.
+fn parts(piece: &Piece, size: u64) -> Vec<Piece> {
+    let end = piece.at + piece.length;
+    let mut places = vec![piece.at, end];
+    if !matches!(piece.sort, Sort::Data(_)) {
+        let cuts = [END, size.saturating_sub(END)];
+        places.extend(cuts.into_iter().filter(|cut| (piece.at..end).contains(cut)));
+        places.sort_unstable();
+        places.dedup();
+    }
+    let pairs = places.windows(2).filter_map(|pair| match pair {
+        [at, next] => Some(Piece { at: *at, length: next - at, sort: piece.sort }),
+        _ => None,
+    });
+    pairs.collect()
 }
 
 /// What each piece needs.
@@ -196,5 +216,25 @@ impl Step<'_> {
             }
         }
         target.sync()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_runs_are_cut_at_the_ends() {
+        let cut = |at, length, sort| {
+            let parts = parts(&Piece { at, length, sort }, 10 * END);
+            parts.iter().map(|part| (part.at / END, part.length / END)).collect::<Vec<_>>()
+        };
+        assert_eq!(cut(0, 10 * END, Sort::Zeros), [(0, 1), (1, 8), (9, 1)]);
+        assert_eq!(cut(0, END, Sort::Unused), [(0, 1)]);
+        assert_eq!(cut(2 * END, 3 * END, Sort::Zeros), [(2, 3)]);
+        assert_eq!(cut(8 * END, 2 * END, Sort::Unused), [(8, 1), (9, 1)]);
+        let digest = Digest([0; 32]);
+        let chunk = Chunk { plain: digest, packed: digest, size: 1 };
+        assert_eq!(cut(0, 2 * END, Sort::Data(chunk)), [(0, 2)]);
     }
 }
