@@ -1,5 +1,10 @@
 //! `xb image` against servers that break, lie and stop, onto files in place of disks.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed test may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a failed test may panic"
+)]
 
 mod web;
 
@@ -391,4 +396,42 @@ fn what_was_captured_is_written() {
     let said = image(&["write", "-q", "--verify", "--sha256", &digest, "--disk", &target, &index]);
     assert_eq!(said.status, Some(0), "{}", said.err);
     assert!(desk.content() == desk.disk);
+}
+
+#[test]
+fn the_agent_is_told_how_far_it_is() {
+    use std::{
+        io::{Read as _, Write as _},
+        os::unix::net::UnixListener,
+    };
+    let desk = Desk::new(8, 8 * CHUNK);
+    let socket = desk.folder.path().join("agent.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    // The server answers when the agent was told, so that there is something to tell.
+    let (told, wait) = std::sync::mpsc::channel();
+    let wait = std::sync::Mutex::new(wait);
+    let server = Server::start(desk.www(), move |name, count| {
+        if name.ends_with(".zst") && count == 0 {
+            wait.lock().unwrap().recv_timeout(LIMIT).unwrap();
+        }
+        Reply::File
+    });
+    let agent = std::thread::spawn(move || {
+        let (mut stream, mut length) = (listener.accept().unwrap().0, [0; 4]);
+        stream.read_exact(&mut length).unwrap();
+        let mut request = vec![0; u32::from_be_bytes(length) as usize];
+        stream.read_exact(&mut request).unwrap();
+        let answer = xenoboot_wire::encode(&xenoboot_wire::script::Response::Done);
+        stream.write_all(&u32::try_from(answer.len()).unwrap().to_be_bytes()).unwrap();
+        stream.write_all(&answer).unwrap();
+        told.send(()).unwrap();
+        xenoboot_wire::decode(&request).unwrap()
+    });
+    let socket = socket.display().to_string();
+    let said = desk.write(&[server.url("image.xbi")], &["--socket", &socket]);
+    assert_eq!(said.status, Some(0), "{}", said.err);
+    let xenoboot_wire::script::Request::Progress { percent, text } = agent.join().unwrap() else {
+        panic!("another request");
+    };
+    assert!(percent < 100 && text.starts_with("writing: ") && text.ends_with(" left"), "{text}");
 }

@@ -18,7 +18,7 @@ const EVERY: Duration = Duration::from_millis(250);
 const TELL: u32 = 8;
 
 /// Who is told of a percentage.
-pub(crate) type Tell = dyn Fn(Request) + Sync;
+pub(crate) type Tell<'a> = dyn Fn(Request) + Sync + 'a;
 
 /// The work: shared by those who do it and the one who shows it.
 pub(crate) struct Progress {
@@ -48,7 +48,7 @@ impl Progress {
     }
 
     /// Shows it until the end.
-    pub(crate) fn show(&self, what: &str, tell: &Tell, quiet: bool) {
+    pub(crate) fn show(&self, what: &str, tell: &Tell<'_>, quiet: bool) {
         let on = !quiet && stderr().is_terminal();
         let mut looks = 0_u32;
         loop {

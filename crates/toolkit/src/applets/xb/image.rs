@@ -49,6 +49,7 @@ pub(crate) static APPLET: Applet = Applet {
         opt("pinnedpubkey", "PINS", "trust these keys (sha256//...;...) and no certificate"),
         opt("cacert", "FILE", "trust these certificates (PEM), not those of browsers"),
         Opt { short: 'k', long: "insecure", value: "", help: "ask any server: digests decide" },
+        opt("socket", "PATH", "the agent's socket, if not /run/xenoboot/agent.sock"),
         opt("name", "NAME", "what a captured image is called; image.xbi if not given"),
         opt("level", "NUMBER", "how closely to compress what is captured, 1 to 22; 3 if not given"),
         opt("chunk-size", "KIB", "of a captured image; 1024 if not given"),
@@ -127,7 +128,6 @@ struct Common {
     way: Way,
     digest: Option<Digest>,
     rounds: u32,
-    quiet: bool,
 }
 
 impl Common {
@@ -149,9 +149,8 @@ impl Common {
             way.trust.roots = Roots::None;
         }
         let rounds = args.number("retry")?.unwrap_or(12);
-        let quiet = args.has("quiet");
-        let mirrors = Mirrors::new(&sources, way.clone(), rounds, quiet);
-        Ok(Self { sources, mirrors, way, digest, rounds, quiet })
+        let mirrors = Mirrors::new(&sources, way.clone(), rounds, args.has("quiet"));
+        Ok(Self { sources, mirrors, way, digest, rounds })
     }
 
     /// The one source that is a raw image.
@@ -217,15 +216,17 @@ fn must_fit(index: &Index, target: &Target) -> anyhow::Result<()> {
 fn shown<T>(
     progress: &Progress,
     what: &str,
-    quiet: bool,
+    args: &Args,
     work: impl FnOnce() -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
+    let socket = args.value("socket").map_or(Path::new(SOCKET), Path::new);
     let tell = |request: Request| {
         // Somebody at the machine may use it without an agent.
-        if Path::new(SOCKET).exists() {
-            let _ = super::ask(Path::new(SOCKET), &request);
+        if socket.exists() {
+            let _ = super::ask(socket, &request);
         }
     };
+    let quiet = args.has("quiet");
     std::thread::scope(|scope| {
         scope.spawn(|| progress.show(what, &tell, quiet));
         let result = work();

@@ -57,7 +57,7 @@ pub(super) fn run(args: &Args, disk: &str, folder: &Path) -> anyhow::Result<u8> 
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(fitting);
     let options = Options { chunk, sector, level, threads };
     let progress = Progress::new(source.size());
-    let packed = shown(&progress, "capturing", args.has("quiet"), || {
+    let packed = shown(&progress, "capturing", args, || {
         let done = |bytes| progress.add(bytes);
         xenoboot_pack::pack(&source, &usage, &store, &options, &done)
             .with_context(|| format!("cannot capture {}", path.display()))

@@ -20,7 +20,7 @@ pub(super) fn run(args: &Args, sources: &[&str]) -> anyhow::Result<u8> {
     let target = target(args, false)?;
     must_fit(&index, &target)?;
     let progress = Progress::new(index.data * index.chunk);
-    let wrong = shown(&progress, "verifying", common.quiet, || {
+    let wrong = shown(&progress, "verifying", args, || {
         compare::differences(&index, &common.mirrors, &target, &progress)
     })?;
     print(&wrong, args.has("json"), &target.path);

@@ -48,7 +48,7 @@ pub(super) fn run(args: &Args, sources: &[&str]) -> anyhow::Result<u8> {
     let path = target.path.clone();
     let done = match (&packed, stream) {
         (Some(packed), _) => write_packed(args, &common, packed, &target),
-        (None, Some(place)) => write_stream(&common, place, &target),
+        (None, Some(place)) => write_stream(args, &common, place, &target),
         (None, None) => bail!("no image"),
     };
     let grown = done.and_then(|done| {
@@ -93,10 +93,10 @@ fn write_packed(
     let whole = index.data * index.chunk;
     let job = Job { index, digest: *digest, mirrors, target, fresh: args.has("fresh") };
     let progress = Progress::new(whole);
-    let done = shown(&progress, "writing", common.quiet, || job.run(&progress))?;
+    let done = shown(&progress, "writing", args, || job.run(&progress))?;
     if args.has("verify") {
         let progress = Progress::new(whole);
-        let wrong = shown(&progress, "verifying", common.quiet, || {
+        let wrong = shown(&progress, "verifying", args, || {
             compare::differences(index, mirrors, target, &progress)
         })?;
         if !wrong.is_empty() {
@@ -112,13 +112,17 @@ fn write_packed(
     })
 }
 
-fn write_stream(common: &Common, place: &Place, target: &Target) -> anyhow::Result<Result> {
+fn write_stream(
+    args: &Args,
+    common: &Common,
+    place: &Place,
+    target: &Target,
+) -> anyhow::Result<Result> {
     let digest = common.digest.context("no digest")?;
     let (from, length) = stream::open(place, &common.way, common.rounds)?;
     let progress = Arc::new(Progress::new(length));
-    let written = shown(&progress, "writing", common.quiet, || {
-        stream::write(from, digest, target, &progress)
-    })?;
+    let written =
+        shown(&progress, "writing", args, || stream::write(from, digest, target, &progress))?;
     Ok(Result { written, kept: 0, fetched: length, resumed: false })
 }
 
