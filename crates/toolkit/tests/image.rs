@@ -15,7 +15,12 @@ use std::{
     time::{Duration, Instant},
 };
 use web::{Reply, Server};
-use xenoboot_pack::{Index, Options, Usage, pack, store::Store};
+use xenoboot_pack::{
+    Index, Options, Page, Run, Usage,
+    chunk::Packer,
+    pack,
+    store::{Kind, Store},
+};
 use xenoboot_wire::Digest;
 
 const CHUNK: usize = 64 << 10;
@@ -381,6 +386,50 @@ fn sfdisk(path: &Path, table: &str) {
         Command::new("/usr/sbin/sfdisk").arg("-q").arg(path).stdin(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(table.as_bytes()).unwrap();
     assert!(child.wait().unwrap().success());
+}
+
+/// What is unused or zeros at the ends of a disk takes the mark away as well.
+#[test]
+fn ends_without_data_are_no_longer_marked() {
+    let desk = Desk::new(1, 10 * CHUNK);
+    let plain = noise(CHUNK, 4);
+    let (chunk, file) = Packer::new(3).unwrap().pack(&plain).unwrap();
+    for (first, last) in [(Run::Unused(4), Run::Zeros(5)), (Run::Zeros(4), Run::Unused(5))] {
+        let mut page = Page::default();
+        [first, Run::Data(chunk), last].into_iter().for_each(|run| page.push(run));
+        let store = Store::create(&desk.www()).unwrap();
+        let digest = Digest::of(&page.encode());
+        store.keep(Kind::Chunk, &chunk.packed, &file).unwrap();
+        store.keep(Kind::Page, &digest, &page.encode()).unwrap();
+        let (size, chunk_size) = ((10 * CHUNK) as u64, CHUNK as u64);
+        let (data, packed, pages) = (1, chunk.size, vec![digest]);
+        let index = Index { size, chunk: chunk_size, sector: 512, data, packed, pages };
+        store.finish("other.xbi", &index.encode()).unwrap();
+        let source = desk.www().join("other.xbi").display().to_string();
+        let before = noise(10 * CHUNK, 6);
+        for more in [&["--fresh"][..], &[]] {
+            let mut there = before.clone();
+            if more.is_empty() {
+                // Enough is as it should be that the rest is compared.
+                there[4 * CHUNK..][..CHUNK].copy_from_slice(&plain);
+            }
+            fs::write(desk.target(), &there).unwrap();
+            let target = desk.target();
+            let said = image(&[&["write", "-q", "--disk", &target, &source], more].concat());
+            assert_eq!(said.status, Some(0), "{}", said.err);
+            let content = desk.content();
+            assert!(content[4 * CHUNK..][..CHUNK] == plain);
+            let (zeros, unused) = match first {
+                Run::Zeros(_) => (0..4, 5..9),
+                _ => (5..10, 1..4),
+            };
+            assert!(content[zeros.start * CHUNK..zeros.end * CHUNK].iter().all(|b| *b == 0));
+            assert!(content[..512].iter().all(|b| *b == 0), "the mark");
+            let range = unused.start * CHUNK..unused.end * CHUNK;
+            let is_kept = content[range.clone()] == before[range];
+            assert_eq!(is_kept, more.is_empty(), "what is unused goes only from a fresh disk");
+        }
+    }
 }
 
 #[test]
