@@ -121,7 +121,9 @@ impl Plan {
         };
         // Of -I, -L and -n the last one counts.
         let grouping = ["replace", "replace-braces", "max-args", "max-lines"];
-        let last = args.all().filter(|(name, _)| grouping.contains(name)).last();
+        let one = |(name, value): &(&str, &OsStr)| *name == "max-args" && *value == "1";
+        // One item a command is what -I means already.
+        let last = args.all().filter(|given| grouping.contains(&given.0) && !one(given)).last();
         let replace = match last {
             Some(("replace" | "replace-braces", b)) if b.is_empty() => Some(b"{}".to_vec()),
             Some(("replace" | "replace-braces", mark)) => Some(mark.as_bytes().to_vec()),
@@ -166,7 +168,7 @@ fn run(args: &Args) -> anyhow::Result<u8> {
     let end =
         args.value("eof").filter(|text| !text.is_empty()).map(|text| text.as_bytes().to_vec());
     let items = Items::new(BufReader::new(source), separator, end);
-    let mut runner = Runner { plan: &plan, running: 0, failed: 0 };
+    let mut runner = Runner { plan: &plan, running: 0, failed: 0, fault: None };
     let ended = runner.all(items);
     // Those that run are waited for whatever happened.
     let last = runner.wait_until(0);
@@ -209,6 +211,8 @@ struct Runner<'a> {
     running: usize,
     /// 123 when one has failed.
     failed: u8,
+    /// What is wrong with the input behind the items that were taken.
+    fault: Option<anyhow::Error>,
 }
 
 impl Runner<'_> {
@@ -239,6 +243,9 @@ impl Runner<'_> {
             if let Some(status) = self.start(&words)? {
                 return Ok(Some(status));
             }
+            if let Some(fault) = self.fault.take() {
+                return Err(fault);
+            }
             first = false;
             if empty {
                 return Ok(None);
@@ -248,7 +255,7 @@ impl Runner<'_> {
 
     /// The next command line: as many items as the limits allow. What did not fit waits.
     fn group(
-        &self,
+        &mut self,
         items: &mut Items,
         waiting: &mut Option<input::Item>,
     ) -> anyhow::Result<Vec<OsString>> {
@@ -256,9 +263,16 @@ impl Runner<'_> {
         let mut words = plan.words.clone();
         let (mut bytes, mut taken, mut lines) = (length(&words), 0, 0);
         while taken < plan.most_args && lines < plan.most_lines {
-            let Some(item) = waiting.take().map_or_else(|| items.next(), |item| Ok(Some(item)))?
-            else {
-                break;
+            let next = waiting.take().map_or_else(|| items.next(), |item| Ok(Some(item)));
+            let item = match next {
+                Ok(Some(item)) => item,
+                Ok(None) => break,
+                // What came before it is not lost.
+                Err(fault) if taken > 0 => {
+                    self.fault = Some(fault);
+                    break;
+                }
+                Err(fault) => return Err(fault),
             };
             bytes += item.bytes.len() + 1;
             if bytes > plan.most_bytes {
