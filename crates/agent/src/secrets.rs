@@ -13,10 +13,6 @@ use xenoboot_bundle::{
 use xenoboot_wire::FleetId;
 use zeroize::Zeroizing;
 
-/// Largest sealed secret that is read, bytes: what the largest has, for as many machines as there can be, is
-/// far more than any machine should hold in memory.
-const MAX_SEALED: u64 = 16 << 20;
-
 /// Opens secrets.
 #[derive(Debug)]
 pub struct Secrets {
@@ -52,9 +48,9 @@ impl Secrets {
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let read = File::open(path)?.take(MAX_SEALED + 1).read_to_end(&mut bytes)?;
-    if read as u64 > MAX_SEALED {
-        return Err(io::Error::other(format!("it has more than {MAX_SEALED} bytes")));
+    let read = File::open(path)?.take(limits::SEALED as u64 + 1).read_to_end(&mut bytes)?;
+    if read > limits::SEALED {
+        return Err(io::Error::other(format!("it has more than {} bytes", limits::SEALED)));
     }
     Ok(bytes)
 }

@@ -28,6 +28,8 @@ pub const ARG: usize = 4096;
 pub const MACHINES: usize = 10_000;
 /// Largest secret, bytes.
 pub const SECRET: usize = 32 << 10;
+/// Largest sealed secret, bytes: the secret once for each of its machines.
+pub const SEALED: usize = 16 << 20;
 /// Most groups named.
 pub const GROUPS: usize = 64;
 /// Longest time limit and longest delay before running again: 30 days, in seconds.

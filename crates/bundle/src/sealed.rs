@@ -91,6 +91,14 @@ pub enum SealError {
     /// A machine's key that no machine can have.
     #[error("{0} is not the key of a machine")]
     Key(MachineKey),
+    /// Too long for so many machines.
+    #[error("sealed for {machines} machines it has {size} bytes, at most {most} are allowed: give it to fewer, or make it shorter", most = limits::SEALED)]
+    Sealed {
+        /// How many machines.
+        machines: usize,
+        /// How many bytes.
+        size: usize,
+    },
     /// The cryptographic library refused.
     #[error("the encryption failed: {0}")]
     Hpke(HpkeError),
@@ -113,6 +121,11 @@ pub fn seal(
     machines.dedup();
     if !(1..=limits::MACHINES).contains(&machines.len()) {
         return Err(SealError::Machines(machines.len()));
+    }
+    // A head of its own, and for each machine the key, HPKE's key and tag, and CBOR's heads.
+    let size = 16 + machines.len() * (secret.len() + 32 + ENCAPSULATED + 16 + 10);
+    if size > limits::SEALED {
+        return Err(SealError::Sealed { machines: machines.len(), size });
     }
     let info = label.info();
     let mut out = Writer::default();
@@ -338,6 +351,14 @@ mod tests {
         let long = vec![0; limits::SECRET + 1];
         assert!(matches!(seal(label("x"), &long, &[whose]), Err(SealError::Size(_))));
         assert!(matches!(seal(label("x"), b"y", &[]), Err(SealError::Machines(0))));
+        let keys: Vec<_> = (0..600u16)
+            .map(|n| MachineKey(std::array::from_fn(|i| n.to_be_bytes()[i % 2])))
+            .collect();
+        let long = vec![0; limits::SECRET];
+        assert!(matches!(
+            seal(label("x"), &long, &keys),
+            Err(SealError::Sealed { machines: 600, .. })
+        ));
         // The identity, and the point of order 2.
         let (mut one, mut minus_one) = ([0; 32], [0xff; 32]);
         (one[0], minus_one[0], minus_one[31]) = (1, 0xec, 0x7f);

@@ -168,7 +168,7 @@ fn run(args: &Args) -> anyhow::Result<u8> {
     let end =
         args.value("eof").filter(|text| !text.is_empty()).map(|text| text.as_bytes().to_vec());
     let items = Items::new(BufReader::new(source), separator, end);
-    let mut runner = Runner { plan: &plan, running: 0, failed: 0, fault: None };
+    let mut runner = Runner { plan: &plan, running: Vec::new(), failed: 0, fault: None };
     let ended = runner.all(items);
     // Those that run are waited for whatever happened.
     let last = runner.wait_until(0);
@@ -208,7 +208,8 @@ fn number(digits: &[u8], radix: u32) -> anyhow::Result<u8> {
 /// Starts the commands and waits for them.
 struct Runner<'a> {
     plan: &'a Plan,
-    running: usize,
+    /// The commands that run, by process number. A shell that became us may have left us others.
+    running: Vec<u32>,
     /// 123 when one has failed.
     failed: u8,
     /// What is wrong with the input behind the items that were taken.
@@ -308,12 +309,14 @@ impl Runner<'_> {
             Input::Ours => &mut command,
             Input::Terminal => command.stdin(File::open("/dev/tty").context("/dev/tty")?),
         };
-        if let Err(error) = command.spawn() {
-            eprintln!("xargs: {}: {}", program.display(), reason(&error));
-            let found = error.kind() != std::io::ErrorKind::NotFound;
-            return Ok(Some(if found { 126 } else { 127 }));
+        match command.spawn() {
+            Ok(child) => self.running.push(child.id()),
+            Err(error) => {
+                eprintln!("xargs: {}: {}", program.display(), reason(&error));
+                let found = error.kind() != std::io::ErrorKind::NotFound;
+                return Ok(Some(if found { 126 } else { 127 }));
+            }
         }
-        self.running += 1;
         Ok(if self.plan.at_once == 1 { self.wait_until(0) } else { None })
     }
 
@@ -338,15 +341,18 @@ impl Runner<'_> {
     /// Waits until no more than `most` run; the status when one ended so that nothing more is to be started.
     fn wait_until(&mut self, most: usize) -> Option<u8> {
         let mut stop = None;
-        while self.running > most {
+        while self.running.len() > most {
             match wait(WaitOptions::empty()) {
-                Ok(Some((_, status))) => {
-                    self.running -= 1;
-                    stop = stop.or(self.ended(status));
+                Ok(Some((pid, status))) => {
+                    let pid = pid.as_raw_nonzero().get().unsigned_abs();
+                    if let Some(at) = self.running.iter().position(|running| *running == pid) {
+                        self.running.swap_remove(at);
+                        stop = stop.or(self.ended(status));
+                    }
                 }
                 Err(rustix::io::Errno::INTR) | Ok(None) => {}
                 // There is none left.
-                Err(_) => self.running = 0,
+                Err(_) => self.running.clear(),
             }
         }
         stop

@@ -1,4 +1,5 @@
-//! Builtins of ours in place of brush's: those that end something, `exec`, and those of job control.
+//! Builtins of ours in place of brush's: those that end something, `exec`, those of job control, and those
+//! that scripts use most: `cd`, `printf`, `read` and `test`.
 
 mod cd;
 mod exec;
