@@ -45,7 +45,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    fn letter(&self) -> char {
+    pub(crate) fn letter(&self) -> char {
         match self {
             Self::File => '-',
             Self::Folder => 'd',
@@ -66,6 +66,8 @@ pub(crate) struct Extractor {
     pub(crate) modes: bool,
     pub(crate) times: bool,
     pub(crate) keep_old: bool,
+    /// A file that is there keeps its other names, and gets the new data.
+    pub(crate) overwrite: bool,
     folders: Vec<(PathBuf, Member)>,
 }
 
@@ -73,7 +75,16 @@ impl Extractor {
     pub(crate) fn new(root: PathBuf) -> Self {
         let root_user = rustix::process::geteuid().is_root();
         let folders = Vec::new();
-        Self { root, owners: root_user, modes: root_user, times: true, keep_old: false, folders }
+        let (keep_old, overwrite) = (false, false);
+        Self {
+            root,
+            owners: root_user,
+            modes: root_user,
+            times: true,
+            keep_old,
+            overwrite,
+            folders,
+        }
     }
 
     /// Makes the file of a member. It never leaves the root, whatever names and links say.
@@ -99,6 +110,7 @@ impl Extractor {
         }
         match fs::symlink_metadata(&path) {
             Ok(old) if old.is_dir() => fs::remove_dir(&path)?,
+            Ok(old) if self.overwrite && old.is_file() && member.kind == Kind::File => {}
             Ok(_) => fs::remove_file(&path)?,
             Err(_) => {}
         }
@@ -113,7 +125,12 @@ impl Extractor {
         let device = match &member.kind {
             Kind::File => {
                 let mut options = OpenOptions::new();
-                let mut file = options.write(true).create_new(true).mode(0o600).open(path)?;
+                options.write(true).mode(0o600).custom_flags(NO_FOLLOW);
+                let mut file = if self.overwrite {
+                    options.create(true).truncate(true).open(path)?
+                } else {
+                    options.create_new(true).open(path)?
+                };
                 let written = io::copy(data, &mut file)?;
                 anyhow::ensure!(written == member.size, "unexpected end of archive");
                 return Ok(());
@@ -185,6 +202,9 @@ impl Extractor {
         Ok(())
     }
 }
+
+/// A link put in a file's place meanwhile is not written through.
+const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
 
 fn umask() -> u32 {
     let old = rustix::process::umask(Mode::empty());

@@ -10,6 +10,7 @@ mod parse;
 mod printf;
 mod run;
 mod text;
+mod time;
 mod value;
 
 pub(crate) use parse::parse;

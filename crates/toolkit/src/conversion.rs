@@ -1,7 +1,7 @@
 //! The conversions of C's `printf` (C17, 7.21.6.1), for awk and the shell.
 
 /// What stands between `%` and the letter.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Spec {
     left: bool,
     plus: bool,
@@ -76,6 +76,9 @@ impl Spec {
             _ => number.to_string(),
         };
         match letter {
+            b'o' if self.alt && number == 0 => {
+                self.pad("", b"0", self.zero && self.precision.is_none())
+            }
             b'x' if self.alt && number != 0 => self.whole("0x", digits),
             b'X' if self.alt && number != 0 => self.whole("0X", digits),
             _ => self.whole("", digits),
@@ -167,7 +170,10 @@ fn general(size: f64, precision: usize, keep: bool) -> String {
     let power: i64 = scientific.split_once('e').and_then(|(_, p)| p.parse().ok()).unwrap_or(0);
     let most = i64::try_from(precision).unwrap_or(i64::MAX);
     let trim = |text: &str| {
-        if keep || !text.contains('.') {
+        if keep {
+            let point = if text.contains('.') { "" } else { "." };
+            format!("{text}{point}")
+        } else if !text.contains('.') {
             text.to_owned()
         } else {
             text.trim_end_matches('0').trim_end_matches('.').to_owned()

@@ -20,6 +20,7 @@ mod applets;
 mod archive;
 mod arping;
 mod awk;
+mod backtracking;
 mod block;
 mod columns;
 mod compress;

@@ -1,10 +1,10 @@
 //! What `grep` looks for in a line.
 
 use crate::{
+    backtracking::Backtracking,
     longest::Longest,
-    posix_regex::{Syntax, translate},
+    posix_regex::{self, Syntax, fault, translate, translate_bytes},
 };
-use anyhow::Context as _;
 
 /// How patterns are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,36 +23,46 @@ pub(crate) enum Kind {
 pub(crate) enum Matcher {
     /// What a finite automaton can do: linear time, on any bytes.
     Plain(Box<Longest>),
-    /// Look-around and references back; on text, with a limit of steps.
-    Fancy(fancy_regex::Regex),
+    /// Look-around and references back, with a limit of steps.
+    Fancy(Backtracking),
 }
 
 impl Matcher {
     /// Compiles `patterns`, any of which may match.
     pub(crate) fn new(
-        patterns: &[String],
+        patterns: &[Vec<u8>],
         kind: Kind,
         ignore_case: bool,
         word: bool,
         line: bool,
     ) -> anyhow::Result<Self> {
+        let bytes = posix_regex::bytes(&patterns.join(&b'\n'));
         let mut fancy = kind == Kind::Perl;
         let mut groups = 0;
-        let parts: Vec<String> = patterns
-            .iter()
-            .map(|pattern| match kind {
-                Kind::Fixed => regex::escape(pattern),
-                Kind::Perl => pattern.clone(),
+        let mut parts = Vec::new();
+        for pattern in patterns {
+            parts.push(match kind {
+                Kind::Fixed if bytes => plain_bytes(pattern),
+                Kind::Fixed => regex::escape(&String::from_utf8_lossy(pattern)),
+                Kind::Perl if bytes => pattern.iter().map(|byte| char::from(*byte)).collect(),
+                Kind::Perl => String::from_utf8_lossy(pattern).into_owned(),
                 Kind::Basic | Kind::Extended => {
                     let syntax = if kind == Kind::Basic { Syntax::Basic } else { Syntax::Extended };
-                    let translated = translate(pattern, syntax);
+                    if posix_regex::bare_class(pattern) {
+                        anyhow::bail!("character class syntax is [[:space:]], not [:space:]");
+                    }
+                    let translated = if bytes {
+                        translate_bytes(pattern, syntax)
+                    } else {
+                        translate(&String::from_utf8_lossy(pattern), syntax)
+                    };
                     fancy |= translated.refers_back;
                     let behind = groups;
                     groups += translated.groups;
                     translated.behind(behind)
                 }
-            })
-            .collect();
+            });
+        }
         // A group around the only one would change the numbers of none, but its `^` is needed.
         let mut all = match parts.as_slice() {
             // No pattern at all matches nothing.
@@ -70,12 +80,11 @@ impl Matcher {
         if ignore_case {
             all = format!("(?i){all}");
         }
-        let shown = || format!("{:?} is not a valid pattern", patterns.join("\n"));
+        let wrong = || anyhow::Error::msg(refusal(patterns, kind));
         Ok(if fancy {
-            Self::Fancy(fancy_regex::Regex::new(&all).with_context(shown)?)
+            Self::Fancy(Backtracking::new(&all, bytes).map_err(|_| wrong())?)
         } else {
-            let regex = Longest::new(&all, true, false);
-            Self::Plain(Box::new(regex.map_err(|_| anyhow::Error::msg(shown()))?))
+            Self::Plain(Box::new(Longest::new(&all, !bytes, false).map_err(|_| wrong())?))
         })
     }
 
@@ -83,7 +92,7 @@ impl Matcher {
     pub(crate) fn is_match(&self, line: &[u8]) -> bool {
         match self {
             Self::Plain(regex) => regex.is_match(line),
-            Self::Fancy(regex) => regex.is_match(&String::from_utf8_lossy(line)).unwrap_or(false),
+            Self::Fancy(regex) => regex.is_match(line),
         }
     }
 
@@ -93,11 +102,38 @@ impl Matcher {
             Self::Plain(regex) => {
                 regex.all(line).filter_map(|(start, end)| line.get(start..end)).collect()
             }
-            // A place in text that is not UTF-8 would not be the place in the line.
-            Self::Fancy(regex) => std::str::from_utf8(line).map_or(Vec::new(), |text| {
-                regex.find_iter(text).filter_map(|m| Some(m.ok()?.as_str().as_bytes())).collect()
-            }),
+            Self::Fancy(regex) => {
+                let matches = regex.all(line, usize::MAX).into_iter();
+                matches
+                    .filter_map(|groups| groups.first().copied()?)
+                    .filter_map(|(start, end)| line.get(start..end))
+                    .collect()
+            }
         };
         parts.into_iter().filter(|part| !part.is_empty()).collect()
+    }
+}
+
+/// Bytes that mean themselves.
+fn plain_bytes(text: &[u8]) -> String {
+    let byte = |byte: &u8| match byte.is_ascii() {
+        true => regex::escape(&char::from(*byte).to_string()),
+        false => format!("\\x{byte:02x}"),
+    };
+    text.iter().map(byte).collect()
+}
+
+/// Why patterns are refused: in the words of the C library, where it has some.
+fn refusal(patterns: &[Vec<u8>], kind: Kind) -> String {
+    let texts: Vec<String> =
+        patterns.iter().map(|p| String::from_utf8_lossy(p).into_owned()).collect();
+    let syntax = if kind == Kind::Basic { Syntax::Basic } else { Syntax::Extended };
+    let found = texts.iter().find_map(|text| fault(text, syntax));
+    match (kind, found) {
+        (Kind::Perl, Some("Invalid back reference")) => {
+            "reference to non-existent subpattern".into()
+        }
+        (Kind::Basic | Kind::Extended, Some(fault)) => fault.into(),
+        _ => format!("{:?} is not a valid pattern", texts.join("\n")),
     }
 }

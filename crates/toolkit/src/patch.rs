@@ -7,6 +7,9 @@ pub(crate) struct FilePatch {
     pub(crate) old: Vec<u8>,
     pub(crate) new: Vec<u8>,
     pub(crate) hunks: Vec<Hunk>,
+    /// What the text says between the patch before and the first hunk, and that hunk's line, from 1.
+    pub(crate) lead: Vec<u8>,
+    pub(crate) line: usize,
 }
 
 /// One place.
@@ -28,12 +31,18 @@ pub(crate) struct Hunk {
 /// Parses a text with any number of patches; what is between them is left out.
 pub(crate) fn parse(text: &[u8]) -> Result<Vec<FilePatch>, String> {
     let mut patches: Vec<FilePatch> = Vec::new();
+    let mut lead = Vec::new();
     let mut lines = text.split_inclusive(|byte| *byte == b'\n').enumerate().peekable();
     while let Some((number, line)) = lines.next() {
+        if !line.starts_with(b"@@ -") {
+            lead.extend_from_slice(line);
+        }
         if let Some(old) = line.strip_prefix(b"--- ") {
             if let Some(new) = lines.peek().and_then(|(_, next)| next.strip_prefix(b"+++ ")) {
-                patches.push(FilePatch { old: name(old), new: name(new), hunks: Vec::new() });
-                lines.next();
+                let (old, new) = (name(old), name(new));
+                lead.extend(lines.next().map_or(&b""[..], |(_, line)| line));
+                let lead = std::mem::take(&mut lead);
+                patches.push(FilePatch { old, new, lead, line: number + 3, hunks: Vec::new() });
             }
         } else if line.starts_with(b"@@ -") {
             let malformed = || format!("malformed patch at line {}", number + 1);
@@ -94,10 +103,42 @@ fn no_end<'a>(
     }
 }
 
+/// The name behind `---` or `+++`. GNU's diff puts one with odd bytes into quotes and escapes them as C does.
 fn name(rest: &[u8]) -> Vec<u8> {
+    if let Some(quoted) = rest.strip_prefix(b"\"").and_then(unquoted) {
+        return quoted;
+    }
     let end =
         rest.iter().position(|byte| matches!(byte, b'\t' | b'\n' | b'\r')).unwrap_or(rest.len());
     rest.get(..end).unwrap_or_default().trim_ascii().to_vec()
+}
+
+/// What is before the closing quote; nothing if there is none, or an escape that C does not know.
+fn unquoted(text: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    let mut bytes = text.iter().copied().peekable();
+    loop {
+        match bytes.next()? {
+            b'"' => return Some(out),
+            b'\n' => return None,
+            b'\\' => out.push(match bytes.next()? {
+                b'a' => 7,
+                b'b' => 8,
+                b't' => b'\t',
+                b'n' => b'\n',
+                b'v' => 11,
+                b'f' => 12,
+                b'r' => b'\r',
+                same @ (b'"' | b'\\') => same,
+                first @ b'0'..=b'3' => {
+                    let mut digit = || Some(bytes.next_if(|b| matches!(b, b'0'..=b'7'))? - b'0');
+                    (first - b'0') << 6 | digit()? << 3 | digit()?
+                }
+                _ => return None,
+            }),
+            byte => out.push(byte),
+        }
+    }
 }
 
 /// `@@ -1,3 +1,4 @@`: the first line and the number of lines, of the old side and of the new.
@@ -180,6 +221,13 @@ mod tests {
         let lines = [&b"x\n"[..], b"a\n", b"b\n"].map(<[u8]>::to_vec);
         assert_eq!(hunk.place(&lines, 0, 0, 2).map(|place| (place.at, place.fuzz)), Some((1, 0)));
         assert!(parse(b"--- a\n+++ b\n@@ -1,9 +1 @@\n a\n").is_err());
+    }
+
+    #[test]
+    fn quoted_names_are_read() {
+        assert_eq!(name(b"\"a/caf\\303\\251 \\\"x\\\"\\t\"\t2026\n"), "a/café \"x\"\t".as_bytes());
+        assert_eq!(name(b"\"open\n"), b"\"open");
+        assert_eq!(name(b"\"\\999\"\n"), b"\"\\999\"");
     }
 
     proptest::proptest! {

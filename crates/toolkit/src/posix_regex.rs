@@ -1,5 +1,9 @@
 //! POSIX regular expressions (XBD chapter 9, with GNU's additions) in the syntax of the `regex` crate.
 
+mod faults;
+
+pub(crate) use faults::{bare_class, bracket_end, fault};
+
 /// Which of the two POSIX syntaxes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Syntax {
@@ -52,6 +56,34 @@ pub(crate) fn translate(pattern: &str, syntax: Syntax) -> Translated {
     }
     let Translator { out: text, refers_back, opened: groups, .. } = translator;
     Translated { text, refers_back, groups }
+}
+
+/// The same for an expression of bytes: each that is not ASCII as `\xNN`.
+pub(crate) fn translate_bytes(pattern: &[u8], syntax: Syntax) -> Translated {
+    // Characters without a meaning stand for them on the way.
+    const FIRST: u32 = 0xe000;
+    let wide = |byte: &u8| match byte.is_ascii() {
+        true => char::from(*byte),
+        false => char::from_u32(FIRST + u32::from(*byte)).unwrap_or('?'),
+    };
+    let translated = translate(&pattern.iter().map(wide).collect::<String>(), syntax);
+    let mut text = String::new();
+    for c in translated.text.chars() {
+        match u32::from(c).checked_sub(FIRST).filter(|byte| (0x80..0x100).contains(byte)) {
+            Some(byte) => text.push_str(&format!("\\x{byte:02x}")),
+            None => text.push(c),
+        }
+    }
+    Translated { text, ..translated }
+}
+
+/// Whether an expression is of bytes: it is no text, or the environment says that no text has characters of several.
+pub(crate) fn bytes(pattern: &[u8]) -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .iter()
+        .find_map(|name| std::env::var_os(name).filter(|value| !value.is_empty()));
+    locale.is_some_and(|locale| locale == "C" || locale == "POSIX")
+        || std::str::from_utf8(pattern).is_err()
 }
 
 #[derive(Default)]
@@ -189,26 +221,35 @@ impl Translator {
         while let Some(c) = rest.chars().next() {
             let class = rest.strip_prefix("[:").and_then(|inner| inner.split_once(":]"));
             if let Some((name, behind)) = class {
-                self.out.push_str(&format!("[:{name}:]"));
+                // No class of that name: an expression that the crate refuses.
+                let known = faults::CLASSES.contains(&name.as_bytes());
+                self.out.push_str(&if known { format!("[:{name}:]") } else { "z-a".into() });
                 rest = behind;
-            } else if let Some((one, behind)) = named(rest) {
-                bracketed(&mut self.out, one);
-                rest = behind;
+            } else if c == ']' && !first {
+                self.out.push(']');
+                return rest.get(1..).unwrap_or("");
             } else {
-                rest = rest.get(c.len_utf8()..).unwrap_or("");
-                match c {
-                    ']' if !first => {
-                        self.out.push(']');
-                        return rest;
-                    }
-                    '\\' | '[' | ']' | '&' | '~' | '^' => self.out.extend(['\\', c]),
-                    _ => self.out.push(c),
+                let Some((from, behind)) = element(rest) else { return "" };
+                bracketed(&mut self.out, from);
+                rest = behind;
+                // Before the closing bracket it is a character.
+                let to = rest.strip_prefix('-').filter(|to| !to.starts_with(']')).and_then(element);
+                if let Some((to, behind)) = to {
+                    self.out.push('-');
+                    bracketed(&mut self.out, to);
+                    rest = behind;
                 }
             }
             first = false;
         }
         rest
     }
+}
+
+/// One character of a bracket expression, and what follows.
+fn element(text: &str) -> Option<(char, &str)> {
+    named(text)
+        .or_else(|| Some((text.chars().next()?, text.get(text.chars().next()?.len_utf8()..)?)))
 }
 
 /// `[=a=]` and `[.a.]`: the character, and what follows. In the C locale nothing is equal to another, and no two
@@ -277,6 +318,8 @@ mod tests {
         assert!(matches("^[[=a=]b]*$", Basic, "ab") && !matches("[[=a=]b]", Basic, "="));
         assert!(matches("^[a[.-.]z]*$", Basic, "a-z") && !matches("[a[.-.]z]", Basic, "b"));
         assert!(matches("^[[.].]]$", Basic, "]"));
+        assert!(matches("^[--/]$", Basic, ".") && matches("^[a-]$", Basic, "-"));
+        assert!(matches("^[+--]$", Basic, ",") && matches("^[^-a]$", Basic, "b"));
     }
 
     #[test]

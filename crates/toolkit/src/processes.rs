@@ -60,6 +60,12 @@ pub(crate) fn all() -> anyhow::Result<Vec<Process>> {
     Ok(processes)
 }
 
+/// The session that we are in.
+pub(crate) fn own_session() -> anyhow::Result<i32> {
+    let own = read(std::process::id().cast_signed());
+    Ok(own.context("/proc does not show this process")?.session)
+}
+
 fn read(pid: i32) -> Option<Process> {
     let metadata = fs::metadata(format!("/proc/{pid}")).ok()?;
     let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;

@@ -82,6 +82,30 @@ fn find(args: Vec<OsString>) -> i32 {
     text("find", args, main)
 }
 
+/// Of `timeout -s KILL` the status is that of the command, which then is 137, as GNU's is; uutils gives 124.
+fn timeout(mut args: Vec<OsString>) -> i32 {
+    let mut kills = false;
+    let mut words = args.iter().skip(1).map_while(|arg| arg.to_str());
+    while let Some(word) = words.next().filter(|word| word.len() > 1 && word.starts_with('-')) {
+        let signal = match word {
+            // With -k it gives the signal's bare number when the status is to be kept.
+            _ if word.starts_with("-k") || word.starts_with("--k") => return run_timeout(args),
+            "-s" | "--signal" => words.next(),
+            word => word.strip_prefix("--signal=").or_else(|| word.strip_prefix("-s")),
+        };
+        let Some(name) = signal else { continue };
+        kills = matches!(name.strip_prefix("SIG").unwrap_or(name), "KILL" | "9");
+    }
+    if kills {
+        args.insert(1, "--preserve-status".into());
+    }
+    run_timeout(args)
+}
+
+fn run_timeout(args: Vec<OsString>) -> i32 {
+    uu_timeout::uumain(args.into_iter())
+}
+
 /// The row of a command.
 pub(crate) fn row(name: &str) -> Option<&'static Row> {
     TABLE.iter().find(|row| row.name == name)
@@ -301,7 +325,7 @@ pub(crate) static TABLE: &[Row] = &[
     uutils("tail", |args| uu_tail::uumain(args.into_iter())),
     uutils("tee", |args| uu_tee::uumain(args.into_iter())),
     uutils("test", |args| uu_test::uumain(args.into_iter())),
-    uutils("timeout", |args| uu_timeout::uumain(args.into_iter())),
+    uutils("timeout", timeout),
     uutils("touch", |args| uu_touch::uumain(args.into_iter())),
     uutils("tr", |args| uu_tr::uumain(args.into_iter())),
     uutils("true", |args| uu_true::uumain(args.into_iter())),

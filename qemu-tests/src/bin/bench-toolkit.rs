@@ -1,5 +1,6 @@
 //! `cargo xtask bench toolkit`: the toolkit's commands beside busybox's, in turns, on the same files. A
-//! figure is the ratio of the quickest runs; the limit is 1 but for xz, bzip2 and the shell's loop.
+//! figure is the ratio of the quickest runs; the limit is 1 but for xz, bzip2 and the shell's loop. And how large
+//! init, agent and toolkit are as the image has them.
 
 use anyhow::{Context, Result, ensure};
 use qemu_tests::{figure::Figure, paths};
@@ -76,10 +77,29 @@ fn run() -> Result<bool> {
         println!("{name:<12} {ours:>7.3} s {theirs:>7.3} s {value:>7.2}");
         figures.push(Figure { name, value, unit: "ratio", limit: *limit });
     }
+    if only.as_deref().is_none_or(|only| only == "programs") {
+        let value = programs(toolkit.parent().context("the toolkit is in no folder")?)?;
+        figures.push(Figure { name: "programs", value, unit: "MB", limit: 9.0 });
+    }
     ensure!(!figures.is_empty(), "no such command is measured");
     println!();
     figures.iter().for_each(|figure| println!("{figure}"));
     Ok(!figures.iter().any(Figure::over))
+}
+
+/// Init, agent and toolkit together, in 10^6 bytes, compressed as in the initramfs.
+fn programs(folder: &Path) -> Result<f64> {
+    println!();
+    let mut all = 0.0;
+    for name in ["init", "agent", "toolkit"] {
+        let mut zstd = Command::new("zstd");
+        let packed = zstd.args(["-19", "-qc", name]).current_dir(folder).output()?;
+        ensure!(packed.status.success(), "zstd of {name}: {}", packed.status);
+        let size = f64::from(u32::try_from(packed.stdout.len())?) / 1e6;
+        println!("{name:<12} {size:>7.2} MB compressed");
+        all += size;
+    }
+    Ok(all)
 }
 
 /// Makes the files that the commands work on, from the packages of the kernel; returns busybox.

@@ -24,8 +24,9 @@ pub(crate) static APPLET: Applet = Applet {
             help: "set a variable before anything runs",
         },
         Opt { short: 'f', long: "file", value: "FILE", help: "the program; may be given again" },
+        Opt { short: 'e', long: "source", value: "TEXT", help: "the same from the command line" },
     ],
-    notes: "The language is that of POSIX with gensub, match with groups, strtonum, asort, systime,\nnextfile and the bit functions of GNU's. Text is bytes.",
+    notes: "The language is that of POSIX with gensub, match with groups, strtonum, asort, systime,\nstrftime, mktime, nextfile and the bit functions of GNU's. Text is bytes.",
     example: "awk -F: '$3 >= 1000 { print $1 }' /mnt/etc/passwd",
     run,
 };
@@ -33,16 +34,21 @@ pub(crate) static APPLET: Applet = Applet {
 fn run(args: &Args) -> anyhow::Result<u8> {
     let mut source = Vec::new();
     let mut operands = args.operands.as_slice();
-    for file in args.values("file") {
-        if file == "-" {
-            io::stdin().read_to_end(&mut source)?;
-        } else {
-            let shown = || format!("cannot open {}", file.display());
-            source.extend(fs::read(file).with_context(shown)?);
+    for (option, value) in args.all() {
+        match option {
+            "file" if value == "-" => {
+                io::stdin().read_to_end(&mut source)?;
+            }
+            "file" => {
+                let shown = || format!("cannot open {}", value.display());
+                source.extend(fs::read(value).with_context(shown)?);
+            }
+            "source" => source.extend(value.as_bytes()),
+            _ => continue,
         }
         source.push(b'\n');
     }
-    if !args.has("file") {
+    if !args.has("file") && !args.has("source") {
         let Some((first, rest)) = operands.split_first() else { return usage_error("no program") };
         (source, operands) = (first.as_bytes().to_vec(), rest);
     }

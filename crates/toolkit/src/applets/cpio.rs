@@ -1,9 +1,13 @@
 //! `cpio`: archives in the form of the initramfs (kernel: Documentation/driver-api/early-userspace/
 //! buffer-format.rst), "newc" and, when reading, also POSIX's "odc".
 
+mod create;
+mod list;
+mod pass;
+
 use crate::{
-    applet::{Applet, Args, Opt, reason, usage_error},
-    archive::{Extractor, Kind, Listing, Member, words},
+    applet::{Applet, Args, Opt, usage_error},
+    archive::{Extractor, Kind, Member, words},
     compress::Format,
     glob, names,
 };
@@ -15,7 +19,7 @@ use std::{
     io::{self, BufRead, BufReader, BufWriter, Read, Write},
     os::unix::{
         ffi::{OsStrExt as _, OsStringExt as _},
-        fs::{FileTypeExt as _, MetadataExt as _},
+        fs::MetadataExt as _,
     },
     path::{Path, PathBuf},
 };
@@ -31,11 +35,12 @@ const fn value(short: char, long: &'static str, value: &'static str, help: &'sta
 pub(crate) static APPLET: Applet = Applet {
     name: "cpio",
     summary: "Makes, lists and extracts archives, such as an initramfs.",
-    usage: "-o [OPTION]... < NAMES > ARCHIVE\n-i [OPTION]... [GLOB]... < ARCHIVE\n-t [OPTION]... [GLOB]... < ARCHIVE",
+    usage: "-o [OPTION]... < NAMES > ARCHIVE\n-i [OPTION]... [GLOB]... < ARCHIVE\n-t [OPTION]... [GLOB]... < ARCHIVE\n-p [OPTION]... FOLDER < NAMES",
     options: &[
         flag('o', "create", "make an archive of the files that standard input names"),
         flag('i', "extract", "take files out of one"),
         flag('t', "list", "print what is in one"),
+        flag('p', "pass-through", "copy the files that standard input names into a folder"),
         value('H', "format", "FORMAT", "newc, the only one that is written"),
         flag('d', "make-directories", "understood: folders are always made"),
         flag('m', "preserve-modification-time", "extract times too"),
@@ -47,6 +52,12 @@ pub(crate) static APPLET: Applet = Applet {
         flag('\0', "quiet", "do not say how many blocks it was"),
         flag('\0', "no-absolute-filenames", "understood: so always"),
         flag('n', "numeric-uid-gid", "with -tv numbers instead of names"),
+        value(
+            'R',
+            "owner",
+            "UID:GID",
+            "everything belongs to this user and group, by numbers or names",
+        ),
     ],
     notes: "What is compressed is found out when reading. A file is never extracted outside of the folder.",
     example: "cd root && find . | cpio -o -H newc --quiet | gzip > ../initrd.gz",
@@ -55,11 +66,13 @@ pub(crate) static APPLET: Applet = Applet {
 
 fn run(args: &Args) -> anyhow::Result<u8> {
     let done = if args.has("create") {
-        create(args)
+        create::create(args)
+    } else if args.has("pass-through") {
+        pass::pass(args)
     } else if args.has("extract") || args.has("list") {
         read(args)
     } else {
-        return usage_error("one of -o, -i, -t is needed");
+        return usage_error("one of -o, -i, -t, -p is needed");
     };
     done.or_else(|error| {
         if error.is::<crate::applet::UsageError>() {
@@ -198,14 +211,19 @@ fn read(args: &Args) -> anyhow::Result<u8> {
     extractor.times = args.has("preserve-modification-time");
     // As they were packed, for everyone.
     extractor.modes = true;
-    let (names, mut listing) = (names::Names::read(), Listing::new(args.has("numeric-uid-gid")));
+    let owner = Owner::of(args)?;
+    extractor.owners |= owner.is_given();
+    let (names, now) = (names::Names::read(), jiff::Timestamp::now().as_second());
     let mut out = BufWriter::new(io::stdout().lock());
     // With newc the data of a file with several names comes with the last.
     let mut linked: HashMap<(u64, u64), PathBuf> = HashMap::new();
     let mut waiting: HashMap<(u64, u64), Vec<Member>> = HashMap::new();
     let mut status = 0;
     while let Some(entry) = next(&mut input, &names)? {
-        let Entry { member, inode, links, odc } = entry;
+        let Entry { mut member, inode, links, odc } = entry;
+        if !args.has("list") {
+            owner.give(&mut member, &names);
+        }
         let (path, member_size) = (member.path.clone(), member.size);
         let globs = &args.operands;
         let hit =
@@ -214,7 +232,11 @@ fn read(args: &Args) -> anyhow::Result<u8> {
         if globs.is_empty() || globs.iter().any(hit) {
             let result = if args.has("list") {
                 let plain = [path.as_os_str().as_bytes(), b"\n"].concat();
-                let line = if args.has("verbose") { listing.line(&member) } else { plain };
+                let numeric = args.has("numeric-uid-gid");
+                let line = match args.has("verbose") {
+                    true => list::line(&member, links, numeric, now),
+                    false => plain,
+                };
                 out.write_all(&line).map_err(anyhow::Error::from)
             } else if !unwanted(args, &extractor.root, &member) {
                 if args.has("verbose") {
@@ -298,35 +320,45 @@ fn extract(
     Ok(())
 }
 
-fn create(args: &Args) -> anyhow::Result<u8> {
-    if args.text("format")?.is_some_and(|format| format != "newc") {
-        return usage_error("only -H newc can be written");
+/// Whom everything is given to, where `-R` says it: a user, a group, or both.
+#[derive(Clone, Copy, Default)]
+struct Owner {
+    uid: Option<u32>,
+    gid: Option<u32>,
+}
+
+impl Owner {
+    fn of(args: &Args) -> anyhow::Result<Self> {
+        let Some(text) = args.text("owner")? else { return Ok(Self::default()) };
+        let (user, group) = text.split_once([':', '.']).unwrap_or((text, ""));
+        let number = |name: &str, known: fn(&str) -> Option<u32>, what| match name {
+            "" => Ok(None),
+            name => match name.parse().ok().or_else(|| known(name)) {
+                Some(id) => Ok(Some(id)),
+                None => usage_error(format!("there is no {what} {name:?}")),
+            },
+        };
+        Ok(Self {
+            uid: number(user, names::uid, "user")?,
+            gid: number(group, names::gid, "group")?,
+        })
     }
-    let mut list = Vec::new();
-    io::stdin().read_to_end(&mut list)?;
-    let end = if args.has("null") { 0 } else { b'\n' };
-    let to: Box<dyn Write> = match args.value("file") {
-        Some(name) => Box::new(File::create(name)?),
-        None => Box::new(io::stdout().lock()),
-    };
-    let mut archive = Output { to: BufWriter::with_capacity(1 << 17, to), at: 0 };
-    let (base, mut status) = (folder(args), 0);
-    for name in list.split(|byte| *byte == end).filter(|name| !name.is_empty()) {
-        let path = base.join(OsStr::from_bytes(name));
-        if let Err(error) = archive.add(name, &path) {
-            let Some(unread) = error.downcast_ref::<Unreadable>() else { return Err(error) };
-            eprintln!("cpio: {}: Cannot stat: {}", path.display(), reason(&unread.0));
-            status = 2;
-        } else if args.has("verbose") {
-            eprintln!("{}", String::from_utf8_lossy(name));
+
+    fn is_given(self) -> bool {
+        self.uid.is_some() || self.gid.is_some()
+    }
+
+    /// The member's numbers; the names that belong to other numbers go.
+    fn give(self, member: &mut Member, names: &names::Names) {
+        if let Some(uid) = self.uid {
+            member.user = names.user(uid).unwrap_or("").to_owned();
+            member.uid = uid;
+        }
+        if let Some(gid) = self.gid {
+            member.group = names.group(gid).unwrap_or("").to_owned();
+            member.gid = gid;
         }
     }
-    archive.header(&[0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0], b"TRAILER!!!")?;
-    let rest = (512 - archive.at % 512) % 512;
-    archive.copy(&mut io::repeat(0).take(rest))?;
-    archive.to.flush()?;
-    blocks(args, archive.at);
-    Ok(status)
 }
 
 /// A file that cannot be read: the others still can.
@@ -334,70 +366,11 @@ fn create(args: &Args) -> anyhow::Result<u8> {
 #[error("{0}")]
 struct Unreadable(io::Error);
 
-struct Output<W> {
-    to: W,
-    at: u64,
-}
-
-impl<W: Write> Output<W> {
-    fn copy(&mut self, data: &mut dyn Read) -> io::Result<()> {
-        self.at += io::copy(data, &mut self.to)?;
-        Ok(())
-    }
-
-    fn align(&mut self) -> io::Result<()> {
-        let rest = (4 - self.at % 4) % 4;
-        self.copy(&mut io::repeat(0).take(rest))
-    }
-
-    /// The fields up to rdevminor, and the name.
-    fn header(&mut self, fields: &[u64; 11], name: &[u8]) -> anyhow::Result<()> {
-        let mut text = String::from("070701");
-        for field in fields {
-            let field = u32::try_from(*field).context("too large for the format")?;
-            text.push_str(&format!("{field:08X}"));
-        }
-        text.push_str(&format!("{:08X}{:08X}", name.len() + 1, 0));
-        self.copy(&mut text.as_bytes())?;
-        self.copy(&mut name.chain(&b"\0"[..]))?;
-        Ok(self.align()?)
-    }
-
-    fn add(&mut self, name: &[u8], path: &Path) -> anyhow::Result<()> {
-        let meta = fs::symlink_metadata(path).map_err(Unreadable)?;
-        let kind = meta.file_type();
-        let mut data: Box<dyn Read> = Box::new(io::empty());
-        let mut size = 0;
-        if kind.is_file() {
-            size = meta.size();
-            let file = File::open(path).map_err(Unreadable)?;
-            // A file that grows or shrinks meanwhile gets the size that its header says.
-            data = Box::new(file.chain(io::repeat(0)).take(size));
-        } else if kind.is_symlink() {
-            let target = fs::read_link(path).map_err(Unreadable)?.into_os_string().into_vec();
-            size = u64::try_from(target.len())?;
-            data = Box::new(io::Cursor::new(target));
-        }
-        let (device, special) = (meta.dev(), kind.is_char_device() || kind.is_block_device());
-        let rdev = if special { meta.rdev() } else { 0 };
-        // Each name of a file carries its data, so each is a file of its own; one link says so.
-        let links = if meta.is_dir() { meta.nlink() } else { 1 };
-        let fields = [
-            meta.ino() & 0xffff_ffff,
-            meta.mode().into(),
-            meta.uid().into(),
-            meta.gid().into(),
-            links,
-            u64::try_from(meta.mtime()).unwrap_or(0),
-            size,
-            rustix::fs::major(device).into(),
-            rustix::fs::minor(device).into(),
-            rustix::fs::major(rdev).into(),
-            rustix::fs::minor(rdev).into(),
-        ];
-        let name = name.strip_prefix(b"./").filter(|rest| !rest.is_empty()).unwrap_or(name);
-        self.header(&fields, name)?;
-        self.copy(&mut *data)?;
-        Ok(self.align()?)
-    }
+/// The names on standard input.
+fn wanted(args: &Args) -> io::Result<Vec<Vec<u8>>> {
+    let mut list = Vec::new();
+    io::stdin().read_to_end(&mut list)?;
+    let end = if args.has("null") { 0 } else { b'\n' };
+    let names = list.split(|byte| *byte == end).filter(|name| !name.is_empty());
+    Ok(names.map(<[u8]>::to_vec).collect())
 }

@@ -47,6 +47,7 @@ pub(crate) static APPLET: Applet = Applet {
         flag('w', "ignore-all-space", "space does not count"),
         flag('Z', "ignore-trailing-space", "space at a line's end does not count"),
         flag('B', "ignore-blank-lines", "changes of empty lines only do not count"),
+        flag('\0', "strip-trailing-cr", "a carriage return at a line's end does not count"),
         flag('a', "text", "treat every file as text"),
         value('L', "label", "TEXT", "instead of the file's name and time; twice"),
         value('x', "exclude", "GLOB", "with -r leave out such names"),
@@ -211,10 +212,17 @@ impl Settings<'_> {
                 Vec::new()
             }
         };
-        let (old, new) = (load(a), load(b));
+        let old = load(a);
+        // Standard input can be read once only: beside itself it is the same.
+        let both = a == b && a == Path::new("-");
+        let new = if both { old.clone() } else { load(b) };
         if failed {
             return Ok(2);
         }
+        let (old, new) = match self.args.has("strip-trailing-cr") {
+            true => (without_returns(old), without_returns(new)),
+            false => (old, new),
+        };
         let binary = |data: &[u8]| data.iter().take(32768).any(|byte| *byte == 0);
         let same = old == new;
         if !same && !self.args.has("text") && (binary(&old) || binary(&new)) {
@@ -297,6 +305,13 @@ impl Settings<'_> {
         }
         key
     }
+}
+
+/// The text with each CR LF as LF.
+fn without_returns(mut data: Vec<u8>) -> Vec<u8> {
+    let mut next = data.iter().skip(1).copied().collect::<Vec<u8>>().into_iter();
+    data.retain(|byte| next.next() != Some(b'\n') || *byte != b'\r');
+    data
 }
 
 /// The lines with their ends.

@@ -1,20 +1,22 @@
 //! `grep`: the lines that match.
 
+mod lines;
+mod walk;
+
 use crate::{
     applet::{Applet, Args, Opt, reason, usage_error},
     glob,
     matcher::{Kind, Matcher},
 };
-use anyhow::Context as _;
 use std::{
     cell::Cell,
-    collections::VecDeque,
     ffi::OsStr,
     fs::{self, File},
-    io::{self, BufRead, BufReader, IsTerminal as _, Write},
+    io::{self, BufReader, IsTerminal as _, Read as _, Seek as _, Write},
     os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
     path::{Path, PathBuf},
 };
+use walk::Walk;
 
 const fn flag(short: char, long: &'static str, help: &'static str) -> Opt {
     Opt { short, long, value: "", help }
@@ -69,6 +71,15 @@ pub(crate) static APPLET: Applet = Applet {
         value('\0', "include", "GLOB", "with -r only files of such names"),
         value('\0', "exclude", "GLOB", "with -r no files of such names"),
         value('\0', "exclude-dir", "GLOB", "with -r no folders of such names"),
+        value('d', "directories", "ACTION", "of folders: read, skip or recurse"),
+        value('D', "devices", "ACTION", "of devices and pipes: read or skip"),
+        value(
+            '\0',
+            "group-separator",
+            "TEXT",
+            "what stands between groups of lines, instead of --",
+        ),
+        flag('\0', "no-group-separator", "nothing does"),
         value('\0', "label", "NAME", "what standard input is called"),
         flag('\0', "line-buffered", "understood: lines are not kept back for long"),
         value('\0', "color", "[WHEN]", "show what matches in colour: always, never or auto"),
@@ -99,17 +110,34 @@ struct Search {
     most: usize,
     before: usize,
     after: usize,
+    /// What stands between groups of lines, where there may be such.
+    between: Option<String>,
+    /// Devices and pipes are left out.
+    skip_devices: bool,
+    /// Device and inode of the file that the output goes to.
+    output_file: Option<(u64, u64)>,
     /// Whether anything was printed, of any file.
     printed: Cell<bool>,
 }
 
-/// Where a line, or what matches in it, stands.
-#[derive(Clone, Copy)]
-struct Place {
-    /// From 1.
-    number: usize,
-    /// Bytes from the file's beginning.
-    offset: usize,
+/// The output does not take more: no fault of the file that was searched.
+#[derive(Debug, thiserror::Error)]
+#[error("write error: {0}")]
+struct Unwritten(String);
+
+fn unwritten_error(error: io::Error) -> io::Error {
+    io::Error::other(Unwritten(reason(&error)))
+}
+
+/// Device and inode of the regular file that standard output is.
+fn output_file() -> Option<(u64, u64)> {
+    let stdout = rustix::io::dup(rustix::stdio::stdout()).ok()?;
+    let meta = File::from(stdout).metadata().ok()?;
+    meta.is_file().then(|| (meta.dev(), meta.ino()))
+}
+
+fn device(meta: &fs::Metadata) -> bool {
+    !(meta.is_file() || meta.is_dir())
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -146,18 +174,36 @@ fn run_as(args: &Args, default: Kind) -> anyhow::Result<u8> {
 
 fn search(args: &Args, default: Kind) -> anyhow::Result<u8> {
     let (patterns, files) = patterns(args)?;
-    let recursive = args.has("recursive") || args.has("dereference-recursive");
+    let folders = args.text("directories")?.unwrap_or("read");
+    if !matches!(folders, "read" | "skip" | "recurse") {
+        return usage_error("--directories is read, skip or recurse");
+    }
+    let recursive =
+        args.has("recursive") || args.has("dereference-recursive") || folders == "recurse";
     let nothing = [Path::new(if recursive { "." } else { "-" }).to_owned()];
+    // Below a folder that nobody named, names begin without it.
+    let unnamed = files.is_empty() && recursive;
     let files: Vec<PathBuf> =
         if files.is_empty() { nothing.into() } else { files.iter().map(PathBuf::from).collect() };
     let several = files.len() > 1 || (recursive && files.iter().any(|file| file.is_dir()));
     let search = Search::new(args, &patterns, default, several)?;
+    if search.is_vain(&patterns, args) {
+        return Ok(1);
+    }
     let mut out = io::BufWriter::new(io::stdout().lock());
-    let (mut matched, mut failed) = (false, false);
+    let (mut matched, mut failed, mut unwritten) = (false, false, None);
     let walk = Walk { args, recursive, follow: args.has("dereference-recursive") };
     for file in &files {
+        let folder = file.is_dir();
+        if folder && (folders == "skip" || (recursive && !unnamed && walk.left_out(file))) {
+            continue;
+        }
+        if !folder && !wanted(args, file) {
+            continue;
+        }
         walk.visit(file, &mut Vec::new(), &mut |path| {
-            if recursive && path != file && !wanted(args, path) {
+            let path = if unnamed { path.strip_prefix(".").unwrap_or(path) } else { path };
+            if path != file && !wanted(args, path) {
                 return;
             }
             if matched && search.output == Output::Nothing {
@@ -165,6 +211,9 @@ fn search(args: &Args, default: Kind) -> anyhow::Result<u8> {
             }
             match search.file(path, &mut out) {
                 Ok(found) => matched |= found,
+                Err(error) if error.get_ref().is_some_and(|inner| inner.is::<Unwritten>()) => {
+                    unwritten = unwritten.take().or(Some(error));
+                }
                 Err(error) => {
                     failed = true;
                     if !args.has("no-messages") {
@@ -174,7 +223,9 @@ fn search(args: &Args, default: Kind) -> anyhow::Result<u8> {
             }
         });
     }
-    out.flush()?;
+    if let Some(error) = unwritten.or(out.flush().map_err(unwritten_error).err()) {
+        anyhow::bail!("{error}");
+    }
     let quiet = matched && search.output == Output::Nothing;
     Ok(if failed && !quiet { 2 } else { u8::from(!matched) })
 }
@@ -191,33 +242,35 @@ fn wanted(args: &Args, path: &Path) -> bool {
 }
 
 /// The patterns, and the operands that are files.
-fn patterns(args: &Args) -> anyhow::Result<(Vec<String>, &[std::ffi::OsString])> {
+fn patterns(args: &Args) -> anyhow::Result<(Vec<Vec<u8>>, &[std::ffi::OsString])> {
     let mut patterns = Vec::new();
     for pattern in args.values("regexp") {
-        patterns.push(text(pattern)?);
+        patterns.push(pattern.as_bytes().to_vec());
     }
     for file in args.values("file") {
         let shown = Path::new(file).display();
-        let read =
-            if file == "-" { io::read_to_string(io::stdin()) } else { fs::read_to_string(file) };
-        let read = read.with_context(|| format!("cannot read {shown}"))?;
-        patterns.extend(read.lines().map(str::to_owned));
+        let mut read = Vec::new();
+        let done = match file == "-" {
+            true => io::stdin().read_to_end(&mut read),
+            false => File::open(file).and_then(|mut file| file.read_to_end(&mut read)),
+        };
+        if let Err(error) = done {
+            anyhow::bail!("{shown}: {}", reason(&error));
+        }
+        let lines = read.strip_suffix(b"\n").unwrap_or(&read);
+        if !read.is_empty() {
+            patterns.extend(lines.split(|byte| *byte == b'\n').map(<[u8]>::to_vec));
+        }
     }
     let mut files = args.operands.as_slice();
     if !args.has("regexp") && !args.has("file") {
         let Some((first, rest)) = files.split_first() else { return usage_error("which PATTERN?") };
-        patterns.push(text(first)?);
+        patterns.push(first.as_bytes().to_vec());
         files = rest;
     }
-    let lines = patterns.iter().flat_map(|p| p.split('\n')).map(str::to_owned).collect();
+    let lines =
+        patterns.iter().flat_map(|p| p.split(|byte| *byte == b'\n')).map(<[u8]>::to_vec).collect();
     Ok((lines, files))
-}
-
-fn text(pattern: &OsStr) -> anyhow::Result<String> {
-    match pattern.to_str() {
-        Some(text) => Ok(text.to_owned()),
-        None => usage_error("the pattern is not UTF-8"),
-    }
 }
 
 fn number(args: &Args, option: &str) -> anyhow::Result<Option<usize>> {
@@ -225,51 +278,6 @@ fn number(args: &Args, option: &str) -> anyhow::Result<Option<usize>> {
         None => Ok(None),
         Some(Ok(number)) => Ok(Some(number)),
         Some(Err(_)) => usage_error(format!("the value of --{option} is not a number")),
-    }
-}
-
-/// How files are found.
-struct Walk<'a> {
-    args: &'a Args,
-    recursive: bool,
-    follow: bool,
-}
-
-impl Walk<'_> {
-    /// Calls `each` for a file, or for every file below a folder, in the order of names. `above` are the device and
-    /// inode of the folders that it is in: a link may lead round in a circle.
-    fn visit(&self, path: &Path, above: &mut Vec<(u64, u64)>, each: &mut impl FnMut(&Path)) {
-        if !self.recursive || !path.is_dir() {
-            return each(path);
-        }
-        let Ok(entries) = fs::read_dir(path) else { return each(path) };
-        let Ok(meta) = fs::metadata(path) else { return each(path) };
-        let itself = (meta.dev(), meta.ino());
-        if above.contains(&itself) {
-            return eprintln!("grep: {}: warning: recursive directory loop", path.display());
-        }
-        let mut entries: Vec<_> = entries.filter_map(Result::ok).collect();
-        entries.sort_by_key(fs::DirEntry::file_name);
-        above.push(itself);
-        for entry in entries {
-            let path = entry.path();
-            let kind = if self.follow { path.metadata() } else { entry.metadata() };
-            match kind.map(|meta| meta.file_type()) {
-                Ok(kind) if kind.is_dir() && !self.left_out(&path) => {
-                    self.visit(&path, above, each);
-                }
-                Ok(kind) if kind.is_file() => each(&path),
-                _ => {}
-            }
-        }
-        above.pop();
-    }
-
-    /// Whether --exclude-dir names a folder.
-    fn left_out(&self, folder: &Path) -> bool {
-        let name = folder.file_name().unwrap_or_default().as_bytes();
-        let mut globs = self.args.values("exclude-dir").map(OsStr::as_bytes);
-        globs.any(|glob| glob::matches(glob.strip_suffix(b"/").unwrap_or(glob), name))
     }
 }
 
@@ -287,7 +295,12 @@ fn coloured(args: &Args) -> anyhow::Result<bool> {
 }
 
 impl Search {
-    fn new(args: &Args, patterns: &[String], default: Kind, several: bool) -> anyhow::Result<Self> {
+    fn new(
+        args: &Args,
+        patterns: &[Vec<u8>],
+        default: Kind,
+        several: bool,
+    ) -> anyhow::Result<Self> {
         let kind = if args.has("fixed-strings") {
             Kind::Fixed
         } else if args.has("perl-regexp") {
@@ -311,14 +324,25 @@ impl Search {
             ("count", Output::Count),
         ];
         let output = outputs.into_iter().find(|(option, _)| args.has(option));
-        let around = number(args, "lines-around")?.unwrap_or(0);
-        let context = number(args, "context")?.unwrap_or(around);
+        let named = args.all().map(|(option, _)| option);
+        let around = named.filter(|option| matches!(*option, "context" | "lines-around")).last();
+        let around = around.map_or(Ok(None), |option| number(args, option))?;
+        let (before, after) = (number(args, "before-context")?, number(args, "after-context")?);
+        let groups = around.or(before).or(after).is_some() && !args.has("no-group-separator");
+        let separator = args.text("group-separator")?.unwrap_or("--");
+        let skip_devices = match args.text("devices")? {
+            None | Some("read") => false,
+            Some("skip") => true,
+            Some(_) => return usage_error("--devices is read or skip"),
+        };
+        let named = args.all().map(|(option, _)| option);
+        let said = named.filter(|option| matches!(*option, "with-filename" | "no-filename")).last();
         Ok(Self {
             matcher,
             invert: args.has("invert-match"),
             only: args.has("only-matching"),
             numbers: args.has("line-number"),
-            names: (several || args.has("with-filename")) && !args.has("no-filename"),
+            names: said.map_or(several, |option| option == "with-filename"),
             offsets: args.has("byte-offset"),
             end: if args.has("null-data") { 0 } else { b'\n' },
             null: args.has("null"),
@@ -328,150 +352,59 @@ impl Search {
             colours: coloured(args)?,
             output: output.map_or(Output::Lines, |(_, output)| output),
             most: number(args, "max-count")?.unwrap_or(usize::MAX),
-            before: number(args, "before-context")?.unwrap_or(context),
-            after: number(args, "after-context")?.unwrap_or(context),
+            before: before.or(around).unwrap_or(0),
+            after: after.or(around).unwrap_or(0),
+            between: groups.then(|| separator.to_owned()),
+            skip_devices,
+            output_file: output_file(),
             printed: Cell::new(false),
         })
+    }
+
+    /// Whether no line can be found, so that no file needs to be read.
+    fn is_vain(&self, patterns: &[Vec<u8>], args: &Args) -> bool {
+        let whole = args.has("word-regexp") || args.has("line-regexp");
+        let all = patterns.iter().any(Vec::is_empty) && !whole;
+        let none = patterns.is_empty() && !self.invert || all && self.invert;
+        (none || self.most == 0) && self.output != Output::NamesWithout
     }
 
     /// Searches one file; whether it has what was looked for.
     fn file(&self, path: &Path, out: &mut impl Write) -> io::Result<bool> {
         if path == Path::new("-") {
-            return self.lines(&self.label, &mut io::stdin().lock(), out);
+            let stdin = rustix::io::dup(rustix::stdio::stdin())?;
+            return self.opened(File::from(stdin), &self.label.clone(), true, out);
         }
-        let file = File::open(path)?;
-        if file.metadata()?.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
+        if self.most == 0 || (self.skip_devices && device(&fs::metadata(path)?)) {
+            return self.summary(&path.to_string_lossy(), 0, out);
         }
-        self.lines(&path.to_string_lossy(), &mut BufReader::with_capacity(1 << 16, file), out)
+        self.opened(File::open(path)?, &path.to_string_lossy(), false, out)
     }
 
-    fn lines(
+    fn opened(
         &self,
+        mut file: File,
         name: &str,
-        input: &mut impl BufRead,
+        goes_on: bool,
         out: &mut impl Write,
     ) -> io::Result<bool> {
-        let binary = !self.text && input.fill_buf()?.contains(&0);
-        if binary && self.skip_binary {
-            return self.summary(name, 0, out);
+        let meta = file.metadata()?;
+        if meta.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
         }
-        let mut earlier: VecDeque<(Place, Vec<u8>)> = VecDeque::new();
-        let (mut line, mut number, mut count) = (Vec::new(), 0, 0);
-        let mut next_offset = 0;
-        let (mut owed, mut last_printed) = (0, 0);
-        while count < self.most || owed > 0 {
-            line.clear();
-            if input.read_until(self.end, &mut line)? == 0 {
-                break;
-            }
-            number += 1;
-            let place = Place { number, offset: next_offset };
-            next_offset += line.len();
-            if line.last() == Some(&self.end) {
-                line.pop();
-            }
-            if count < self.most && self.matcher.is_match(&line) != self.invert {
-                count += 1;
-                match self.output {
-                    Output::Nothing | Output::NamesWith | Output::NamesWithout => break,
-                    Output::Lines if binary => {
-                        eprintln!("grep: {name}: binary file matches");
-                        break;
-                    }
-                    Output::Lines => {
-                        let first = earlier.front().map_or(number, |(place, _)| place.number);
-                        if (self.before + self.after) > 0
-                            && self.printed.get()
-                            && (last_printed == 0 || first > last_printed + 1)
-                        {
-                            writeln!(out, "--")?;
-                        }
-                        for (place, line) in earlier.drain(..) {
-                            self.print(name, place, '-', &line, out)?;
-                        }
-                        self.printed.set(true);
-                        self.found(name, place, &line, out)?;
-                        (owed, last_printed) = (self.after, number);
-                    }
-                    Output::Count => {}
-                }
-            } else if owed > 0 {
-                self.print(name, place, '-', &line, out)?;
-                (owed, last_printed) = (owed - 1, number);
-            } else if self.before > 0 {
-                earlier.push_back((place, line.clone()));
-                if earlier.len() > self.before {
-                    earlier.pop_front();
-                }
-            }
+        // What is printed would be read in its turn, for ever.
+        let endless = self.output == Output::Lines && self.most > 1 && meta.len() > 0;
+        if endless && meta.is_file() && self.output_file == Some((meta.dev(), meta.ino())) {
+            return Err(io::Error::other("input file is also the output"));
         }
-        self.summary(name, count, out)
-    }
-
-    fn summary(&self, name: &str, count: usize, out: &mut impl Write) -> io::Result<bool> {
-        match self.output {
-            Output::Count if self.names => writeln!(out, "{name}:{count}")?,
-            Output::Count => writeln!(out, "{count}")?,
-            Output::NamesWith if count > 0 => self.name(name, out)?,
-            Output::NamesWithout if count == 0 => self.name(name, out)?,
-            _ => {}
+        let start = if goes_on && meta.is_file() { file.stream_position().ok() } else { None };
+        let mut input = BufReader::with_capacity(1 << 16, &file);
+        let (found, behind) = self.lines(name, &mut input, out)?;
+        // Who reads on gets what follows the last line that was asked for.
+        if let (Some(start), Some(behind)) = (start, behind) {
+            let behind = start.saturating_add(u64::try_from(behind).unwrap_or(0));
+            file.seek(io::SeekFrom::Start(behind))?;
         }
-        Ok(count > 0)
-    }
-
-    fn name(&self, name: &str, out: &mut impl Write) -> io::Result<()> {
-        write!(out, "{name}{}", if self.null { '\0' } else { '\n' })
-    }
-
-    fn found(&self, name: &str, place: Place, line: &[u8], out: &mut impl Write) -> io::Result<()> {
-        if !self.only {
-            return self.print(name, place, ':', line, out);
-        }
-        if self.invert {
-            return Ok(());
-        }
-        for part in self.matcher.parts(line) {
-            let within = part.as_ptr().addr() - line.as_ptr().addr();
-            let place = Place { offset: place.offset + within, ..place };
-            self.print(name, place, ':', part, out)?;
-        }
-        Ok(())
-    }
-
-    fn print(
-        &self,
-        name: &str,
-        place: Place,
-        separator: char,
-        line: &[u8],
-        out: &mut impl Write,
-    ) -> io::Result<()> {
-        let paint = |colour: &str, text: &str| match self.colours {
-            true => format!("\x1b[{colour}m\x1b[K{text}\x1b[m\x1b[K"),
-            false => text.to_owned(),
-        };
-        let separator = paint("36", &separator.to_string());
-        if self.names {
-            let behind = if self.null { "\0" } else { &separator };
-            write!(out, "{}{behind}", paint("35", name))?;
-        }
-        if self.numbers {
-            write!(out, "{}{separator}", paint("32", &place.number.to_string()))?;
-        }
-        if self.offsets {
-            write!(out, "{}{separator}", paint("32", &place.offset.to_string()))?;
-        }
-        let mut done = 0;
-        let shown =
-            if self.colours && !self.invert { self.matcher.parts(line) } else { Vec::new() };
-        for part in shown {
-            let start = part.as_ptr().addr() - line.as_ptr().addr();
-            out.write_all(line.get(done..start).unwrap_or_default())?;
-            out.write_all(&[b"\x1b[01;31m\x1b[K", part, b"\x1b[m\x1b[K"].concat())?;
-            done = start + part.len();
-        }
-        out.write_all(line.get(done..).unwrap_or_default())?;
-        out.write_all(&[self.end])
+        Ok(found)
     }
 }

@@ -1,10 +1,16 @@
 //! `hexdump`, `hd`: bytes as numbers.
 
+mod format;
+mod print;
+
 use crate::applet::{Applet, Args, Opt, reason, usage_error};
+use anyhow::Context as _;
+use format::Format;
 use std::{
     ffi::OsStr,
-    fs::File,
+    fs::{self, File},
     io::{self, BufReader, BufWriter, Read, Write},
+    os::unix::ffi::OsStrExt as _,
 };
 
 const fn flag(short: char, long: &'static str, help: &'static str) -> Opt {
@@ -19,6 +25,13 @@ const OPTIONS: &[Opt] = &[
     flag('b', "one-byte-octal", "bytes in octal"),
     flag('c', "one-byte-char", "bytes as characters"),
     flag('v', "no-squeezing", "print lines that are like the one before too"),
+    Opt { short: 'e', long: "format", value: "FORMAT", help: "as FORMAT says; may be given again" },
+    Opt {
+        short: 'f',
+        long: "format-file",
+        value: "FILE",
+        help: "the same, a line each, but for lines that # begins",
+    },
     Opt { short: 'n', long: "length", value: "N", help: "N bytes only" },
     Opt { short: 's', long: "skip", value: "N", help: "leave out the first N bytes" },
 ];
@@ -28,25 +41,15 @@ pub(crate) static APPLET: Applet = Applet {
     summary: "Prints bytes as numbers, 16 a line, least byte first.",
     usage: "[OPTION]... [FILE]...",
     options: OPTIONS,
-    notes: "Numbers may begin with 0x or end in k, M, G.",
+    notes: "Numbers may begin with 0x or end in k, M, G. A FORMAT is a row of [TURNS][/BYTES] \"TEXT\", where TEXT has the\n\
+            conversions %d %i %o %u %x %X %e %f %g %c %s, and %_c %_p %_u for characters, %_ad %_ao %_ax for the\n\
+            place, %_Ad %_Ao %_Ax for the place behind all.",
     example: "hexdump -C -n 512 /dev/sda",
     run: |args| run(args, args.has("canonical")),
 };
 
 /// `hexdump -C`.
 pub(crate) static HD: Applet = Applet { name: "hd", run: |args| run(args, true), ..APPLET };
-
-#[derive(Clone, Copy)]
-enum Form {
-    Canonical,
-    /// Two bytes each.
-    Plain,
-    Hex,
-    Decimal,
-    Octal,
-    ByteOctal,
-    ByteChar,
-}
 
 fn number(args: &Args, option: &str) -> anyhow::Result<Option<u64>> {
     let Some(text) = args.text(option)? else { return Ok(None) };
@@ -67,15 +70,7 @@ fn number(args: &Args, option: &str) -> anyhow::Result<Option<u64>> {
 }
 
 fn run(args: &Args, canonical: bool) -> anyhow::Result<u8> {
-    let forms = [
-        ("two-bytes-hex", Form::Hex),
-        ("two-bytes-decimal", Form::Decimal),
-        ("two-bytes-octal", Form::Octal),
-        ("one-byte-octal", Form::ByteOctal),
-        ("one-byte-char", Form::ByteChar),
-    ];
-    let chosen = forms.into_iter().find(|(option, _)| args.has(option)).map(|(_, form)| form);
-    let form = chosen.unwrap_or(if canonical { Form::Canonical } else { Form::Plain });
+    let formats = formats(args, canonical)?;
     let (skip, length) = (number(args, "skip")?.unwrap_or(0), number(args, "length")?);
     let mut status = 0;
     let mut input: Box<dyn Read> =
@@ -96,7 +91,13 @@ fn run(args: &Args, canonical: bool) -> anyhow::Result<u8> {
     // What is skipped may be more than there is.
     let skip = io::copy(&mut (&mut input).take(skip), &mut io::sink())?;
     let mut out = BufWriter::new(io::stdout().lock());
-    dump(input.take(length.unwrap_or(u64::MAX)), skip, form, args.has("no-squeezing"), &mut out)?;
+    dump(
+        input.take(length.unwrap_or(u64::MAX)),
+        skip,
+        &formats,
+        args.has("no-squeezing"),
+        &mut out,
+    )?;
     out.flush()?;
     Ok(status)
 }
@@ -106,99 +107,86 @@ fn open(name: &OsStr) -> io::Result<File> {
     if file.metadata()?.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { Ok(file) }
 }
 
+/// The options as formats (hexdump(1) gives them).
+const FORMS: [(&str, &[&str]); 6] = [
+    (
+        "canonical",
+        &[
+            "\"%08.8_Ax\\n\"",
+            "\"%08.8_ax  \" 8/1 \"%02x \" \"  \" 8/1 \"%02x \"",
+            "\"  |\" 16/1 \"%_p\" \"|\\n\"",
+        ],
+    ),
+    ("two-bytes-hex", &[END, "\"%07.7_ax \" 8/2 \"   %04x \" \"\\n\""]),
+    ("two-bytes-decimal", &[END, "\"%07.7_ax \" 8/2 \"  %05u \" \"\\n\""]),
+    ("two-bytes-octal", &[END, "\"%07.7_ax \" 8/2 \" %06o \" \"\\n\""]),
+    ("one-byte-octal", &[END, "\"%07.7_ax \" 16/1 \"%03o \" \"\\n\""]),
+    ("one-byte-char", &[END, "\"%07.7_ax \" 16/1 \"%3_c \" \"\\n\""]),
+];
+const END: &str = "\"%07.7_Ax\\n\"";
+const PLAIN: [&str; 2] = [END, "\"%07.7_ax \" 8/2 \"%04x \" \"\\n\""];
+
+/// The formats that the options ask for, in their order, each filling the largest one's block.
+fn formats(args: &Args, canonical: bool) -> anyhow::Result<Vec<Format>> {
+    let mut texts: Vec<Vec<u8>> = Vec::new();
+    let named =
+        |name: &str| FORMS.iter().find(|(option, _)| *option == name).map(|(_, list)| *list);
+    let canonical = (canonical && !args.has("canonical")).then_some(("canonical", OsStr::new("")));
+    for (option, value) in canonical.into_iter().chain(args.all()) {
+        match option {
+            "format" => texts.push(value.as_bytes().to_vec()),
+            "format-file" => {
+                let text = fs::read(value).with_context(|| value.display().to_string())?;
+                let lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+                texts.extend(
+                    lines.filter(|l| !l.is_empty() && !l.starts_with(b"#")).map(<[u8]>::to_vec),
+                );
+            }
+            option => {
+                let list = named(option).unwrap_or_default();
+                texts.extend(list.iter().map(|text| text.as_bytes().to_vec()));
+            }
+        }
+    }
+    if texts.is_empty() {
+        texts = PLAIN.iter().map(|text| text.as_bytes().to_vec()).collect();
+    }
+    let mut formats =
+        texts.iter().map(|text| Format::parse(text)).collect::<Result<Vec<_>, _>>()?;
+    let block = formats.iter().map(Format::bytes).max().unwrap_or(0);
+    formats.iter_mut().for_each(|format| format.fill(block));
+    Ok(formats)
+}
+
 fn dump(
     mut input: impl Read,
     skip: u64,
-    form: Form,
+    formats: &[Format],
     all: bool,
     out: &mut impl Write,
 ) -> io::Result<()> {
+    let length = formats.iter().map(Format::bytes).max().unwrap_or(0);
     let (mut at, mut last, mut starred) = (skip, Vec::new(), false);
     loop {
-        let mut line = Vec::with_capacity(16);
-        (&mut input).take(16).read_to_end(&mut line)?;
-        if line.is_empty() {
+        let mut block = Vec::with_capacity(length);
+        (&mut input).take(u64::try_from(length).unwrap_or(0)).read_to_end(&mut block)?;
+        let filled = block.len();
+        if filled == 0 {
             break;
         }
-        if !all && line.len() == 16 && line == last {
+        // Behind the end of the data a number has zeros.
+        block.resize(length, 0);
+        if !all && filled == length && block == last {
             if !starred {
                 out.write_all(b"*\n")?;
             }
             starred = true;
         } else {
             starred = false;
-            write_line(at, &line, form, out)?;
+            print::block(formats, at, &block, filled, out)?;
         }
-        at += u64::try_from(line.len()).unwrap_or(0);
-        last = line;
+        at = at.saturating_add(u64::try_from(filled).unwrap_or(0));
+        last = block;
     }
-    match (at > 0, form) {
-        (false, _) => Ok(()),
-        (true, Form::Canonical) => writeln!(out, "{at:08x}"),
-        (true, _) => writeln!(out, "{at:07x}"),
-    }
-}
-
-fn write_line(at: u64, line: &[u8], form: Form, out: &mut impl Write) -> io::Result<()> {
-    let mut text = String::new();
-    let words = line.chunks(2).map(|pair| match pair {
-        [low, high] => u16::from_le_bytes([*low, *high]),
-        [low, ..] => u16::from(*low),
-        [] => 0,
-    });
-    let width = match form {
-        Form::Canonical => return canonical(at, line, out),
-        Form::Plain => {
-            words.for_each(|word| text.push_str(&format!(" {word:04x}")));
-            39
-        }
-        Form::Hex => {
-            words.for_each(|word| text.push_str(&format!("    {word:04x}")));
-            64
-        }
-        Form::Decimal => {
-            words.for_each(|word| text.push_str(&format!("   {word:05}")));
-            64
-        }
-        Form::Octal => {
-            words.for_each(|word| text.push_str(&format!("  {word:06o}")));
-            64
-        }
-        Form::ByteOctal => {
-            line.iter().for_each(|byte| text.push_str(&format!(" {byte:03o}")));
-            64
-        }
-        Form::ByteChar => {
-            line.iter().for_each(|byte| text.push_str(&format!(" {:>3}", character(*byte))));
-            64
-        }
-    };
-    let width = if matches!(form, Form::Plain) { width + 1 } else { width };
-    writeln!(out, "{at:07x}{text:<width$}")
-}
-
-fn character(byte: u8) -> String {
-    match byte {
-        0 => "\\0".into(),
-        7 => "\\a".into(),
-        8 => "\\b".into(),
-        b'\t' => "\\t".into(),
-        b'\n' => "\\n".into(),
-        11 => "\\v".into(),
-        12 => "\\f".into(),
-        b'\r' => "\\r".into(),
-        b' '..=b'~' => char::from(byte).to_string(),
-        _ => format!("{byte:03o}"),
-    }
-}
-
-fn canonical(at: u64, line: &[u8], out: &mut impl Write) -> io::Result<()> {
-    let mut text = String::new();
-    for (n, byte) in line.iter().enumerate() {
-        text.push_str(if n == 8 { "  " } else { " " });
-        text.push_str(&format!("{byte:02x}"));
-    }
-    let shown: String =
-        line.iter().map(|b| if matches!(b, b' '..=b'~') { char::from(*b) } else { '.' }).collect();
-    writeln!(out, "{at:08x} {text:<49}  |{shown}|")
+    if at > 0 { print::end(formats, at, out) } else { Ok(()) }
 }

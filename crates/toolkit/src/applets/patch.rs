@@ -2,7 +2,7 @@
 
 use crate::{
     applet::{Applet, Args, Opt, reason, usage_error},
-    patch::{FilePatch, parse},
+    patch::{FilePatch, Hunk, parse},
 };
 use anyhow::Context as _;
 use std::{
@@ -39,10 +39,11 @@ pub(crate) static APPLET: Applet = Applet {
         flag('\0', "dry-run", "only say what would happen"),
         flag('E', "remove-empty-files", "remove a file that becomes empty"),
         flag('u', "unified", "understood: the only form there is"),
-        flag('f', "force", "understood: nothing is ever asked"),
-        flag('t', "batch", "the same"),
+        flag('f', "force", "apply also what seems to be applied already"),
+        flag('t', "batch", "take back what is applied already"),
     ],
-    notes: "Only the unified form is read. Names that lead out of the folder are refused.",
+    notes: "Nothing is ever asked: the answer to each of GNU's questions is the one that it proposes.\n\
+            Only the unified form is read. Names that lead out of the folder are refused.",
     example: "patch -p1 -d /mnt/etc < fix.patch",
     run,
 };
@@ -85,7 +86,13 @@ fn apply(args: &Args) -> anyhow::Result<u8> {
             Some(file) => PathBuf::from(file),
             None => target(&patch, strip, &base, args.has("reverse"))?,
         };
-        status = status.max(One { args, fuzz, base: &base }.file(&patch, &name)?);
+        let one = One { args, fuzz, base: &base };
+        let found = if file.is_none() && one.lacks_target(&patch, &name) {
+            one.report_no_target(&patch)
+        } else {
+            one.file(&patch, &name)?
+        };
+        status = status.max(found);
     }
     Ok(status)
 }
@@ -130,6 +137,71 @@ struct One<'a> {
 }
 
 impl One<'_> {
+    /// Whether the file that is to be changed is not there, and is not made by the patch.
+    fn lacks_target(&self, patch: &FilePatch, name: &Path) -> bool {
+        let reverse = self.args.has("reverse");
+        let before =
+            |hunk: &Hunk| if reverse { !hunk.new.is_empty() } else { !hunk.old.is_empty() };
+        !self.base.join(name).exists() && patch.hunks.first().is_some_and(before)
+    }
+
+    fn report_no_target(&self, patch: &FilePatch) -> u8 {
+        let bar = "-".repeat(26);
+        println!("can't find file to patch at input line {}", patch.line);
+        println!("Perhaps you should have used the -p or --strip option?");
+        println!("The text leading up to this was:\n{bar}");
+        for line in String::from_utf8_lossy(&patch.lead).lines() {
+            println!("|{line}");
+        }
+        println!("{bar}");
+        if self.args.has("force") || self.args.has("batch") {
+            println!("No file to patch.  Skipping patch.");
+        } else {
+            println!("File to patch: \nSkip this patch? [y] \nSkipping patch.");
+        }
+        let all = patch.hunks.len();
+        println!("{all} out of {all} hunk{} ignored", if all == 1 { "" } else { "s" });
+        1
+    }
+
+    /// Whether the first hunk fits the other way round, and with no more fuzz than as it is.
+    fn applied(&self, patch: &FilePatch, lines: &[Vec<u8>]) -> bool {
+        let Some(hunk) = patch.hunks.first().filter(|_| !self.args.has("force")) else {
+            return false;
+        };
+        let (hunk, other) = if self.args.has("reverse") {
+            (hunk.reversed(), hunk.clone())
+        } else {
+            (hunk.clone(), hunk.reversed())
+        };
+        let fits =
+            |hunk: &Hunk, fuzz| hunk.place(lines, hunk.at.saturating_sub(1), 0, fuzz).is_some();
+        let first = |hunk: &Hunk| (0..=self.fuzz).find(|fuzz| fits(hunk, *fuzz));
+        // A hunk without lines of one side fits everywhere.
+        !other.old.is_empty()
+            && first(&other).is_some_and(|fuzz| first(&hunk).is_none_or(|own| fuzz < own))
+    }
+
+    /// Says that a patch is applied already, and what follows of that.
+    fn report_applied(&self) {
+        let what = if self.args.has("reverse") {
+            "Unreversed"
+        } else {
+            "Reversed (or previously applied)"
+        };
+        let question = if self.args.has("reverse") { "Ignore -R?" } else { "Assume -R?" };
+        print!("{what} patch detected!  ");
+        if self.args.has("forward") {
+            println!("Skipping patch.");
+        } else if !self.args.has("batch") {
+            println!("{question} [n] \nApply anyway? [n] \nSkipping patch.");
+        } else if self.args.has("reverse") {
+            println!("Ignoring -R.");
+        } else {
+            println!("Assuming -R.");
+        }
+    }
+
     fn file(&self, patch: &FilePatch, name: &Path) -> anyhow::Result<u8> {
         let path = self.base.join(name);
         let quiet = self.args.has("quiet");
@@ -149,10 +221,21 @@ impl One<'_> {
         };
         let mut lines: Vec<Vec<u8>> =
             old.split_inclusive(|b| *b == b'\n').map(<[u8]>::to_vec).collect();
+        let applied = self.applied(patch, &lines);
+        if applied {
+            self.report_applied();
+        }
+        let taken_back = applied && self.args.has("batch") && !self.args.has("forward");
+        let skipped = applied && !taken_back;
+        let reverse = self.args.has("reverse") != taken_back;
         // How many lines the hunks so far have added, and how far the last one was moved.
         let (mut rejects, mut added, mut moved, mut from) = (Vec::new(), 0_isize, 0_isize, 0);
         for (number, hunk) in patch.hunks.iter().enumerate() {
-            let hunk = if self.args.has("reverse") { hunk.reversed() } else { hunk.clone() };
+            let hunk = if reverse { hunk.reversed() } else { hunk.clone() };
+            if skipped {
+                rejects.push(hunk);
+                continue;
+            }
             // Of no lines at all the place is the line before.
             let start = if hunk.old.is_empty() { hunk.at } else { hunk.at.saturating_sub(1) };
             let expected = start.saturating_add_signed(added + moved);
@@ -188,11 +271,12 @@ impl One<'_> {
         let (failed, all) = (rejects.len(), patch.hunks.len());
         let s = if all == 1 { "" } else { "s" };
         let to = self.args.value("reject-file").map_or_else(|| with(&path, ".rej"), PathBuf::from);
+        let word = if skipped { "ignored" } else { "FAILED" };
         if self.args.has("dry-run") {
-            println!("{failed} out of {all} hunk{s} FAILED");
+            println!("{failed} out of {all} hunk{s} {word}");
         } else {
             println!(
-                "{failed} out of {all} hunk{s} FAILED -- saving rejects to file {}",
+                "{failed} out of {all} hunk{s} {word} -- saving rejects to file {}",
                 to.display()
             );
             let mut text = [b"--- ", &patch.old[..], b"\n+++ ", &patch.new[..], b"\n"].concat();

@@ -18,6 +18,7 @@ macro_rules! selection {
             $crate::applet::Opt { short: 'n', long: "newest", value: "", help: "only the newest" },
             $crate::applet::Opt { short: 'o', long: "oldest", value: "", help: "only the oldest" },
             $crate::applet::Opt { short: 'P', long: "parent", value: "PID", help: "only children of PID" },
+            $crate::applet::Opt { short: 's', long: "session", value: "SID,...", help: "only of these sessions; 0 is our own" },
         ]
     };
 }
@@ -65,10 +66,11 @@ pub(crate) fn select(args: &Args) -> anyhow::Result<Vec<Process>> {
         },
         None => None,
     };
-    let pattern = match (words.as_slice(), parent) {
-        ([pattern], _) => *pattern,
-        ([], Some(_)) => "",
-        ([], None) => return usage_error("which PATTERN?"),
+    let sessions = sessions(args)?;
+    let pattern = match words.as_slice() {
+        [pattern] => *pattern,
+        [] if parent.is_some() || sessions.is_some() => "",
+        [] => return usage_error("which PATTERN?"),
         _ => return usage_error("only one PATTERN can be given"),
     };
     let whole = if args.has("exact") { format!("^(?:{pattern})$") } else { pattern.to_owned() };
@@ -77,6 +79,7 @@ pub(crate) fn select(args: &Args) -> anyhow::Result<Vec<Process>> {
     let mut found: Vec<Process> = processes::all()?
         .into_iter()
         .filter(|p| p.pid != own && parent.is_none_or(|parent| p.parent == parent))
+        .filter(|p| sessions.as_ref().is_none_or(|sessions| sessions.contains(&p.session)))
         .filter(|p| {
             let text = if args.has("full") { &p.command } else { &p.name };
             regex.is_match(text) != args.has("inverse")
@@ -88,4 +91,18 @@ pub(crate) fn select(args: &Args) -> anyhow::Result<Vec<Process>> {
         found.truncate(1);
     }
     Ok(found)
+}
+
+/// The sessions that `-s` names, where 0 is the one that we are in.
+fn sessions(args: &Args) -> anyhow::Result<Option<Vec<i32>>> {
+    let Some(text) = args.text("session")? else { return Ok(None) };
+    let mut sessions = Vec::new();
+    for word in text.split(',') {
+        match word.parse::<i32>() {
+            Ok(0) => sessions.push(processes::own_session()?),
+            Ok(session) => sessions.push(session),
+            Err(_) => return usage_error(format!("{word:?} is not a session")),
+        }
+    }
+    Ok(Some(sessions))
 }

@@ -9,8 +9,11 @@ use std::path::Path;
 pub(crate) static APPLET: Applet = Applet {
     name: "pidof",
     summary: "Prints the numbers of the processes that run PROGRAM, newest first; status 1 if none.",
-    usage: "[-s] PROGRAM...",
-    options: &[Opt { short: 's', long: "single", value: "", help: "print only one" }],
+    usage: "[-sx] PROGRAM...",
+    options: &[
+        Opt { short: 's', long: "single", value: "", help: "print only one" },
+        Opt { short: 'x', long: "scripts", value: "", help: "shells that run the scripts, too" },
+    ],
     notes: "",
     example: "pidof agent",
     run,
@@ -28,7 +31,15 @@ fn run(args: &Args) -> anyhow::Result<u8> {
         .filter(|p| p.pid != own)
         .filter(|p| {
             let program = p.command.split(' ').next().and_then(base).unwrap_or_default();
-            names.iter().any(|name| *name == p.name || base(name).as_deref() == Some(&program))
+            // The script is the word behind its interpreter, which has the script's name or not.
+            let second = p.command.split(' ').nth(1).filter(|_| args.has("scripts"));
+            let script = second.and_then(base);
+            names.iter().any(|name| {
+                let name_base = base(name);
+                *name == p.name
+                    || name_base.as_deref() == Some(&program)
+                    || script.is_some() && name_base == script
+            })
         })
         .map(|p| p.pid.to_string())
         .collect();

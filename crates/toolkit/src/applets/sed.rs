@@ -1,11 +1,11 @@
 //! `sed`: changes text as it passes.
 
 use crate::{
-    applet::{Applet, Args, Opt},
-    sed::{Machine, NoPrevious, Refused, Settings, parse},
+    applet::{Applet, Args, Opt, usage_error},
+    sed::{Machine, NoPrevious, Origin, Piece, Refused, Settings, parse},
 };
 use anyhow::Context as _;
-use std::{fs, io::Read as _, os::unix::ffi::OsStrExt as _};
+use std::{ffi::OsString, fs, io::Read as _, os::unix::ffi::OsStrExt as _};
 
 /// GNU's exit status when a file cannot be read or written.
 const IO_ERROR: u8 = 4;
@@ -30,7 +30,10 @@ pub(crate) static APPLET: Applet = Applet {
         opt('z', "null-data", "", "lines end with NUL"),
         opt('u', "unbuffered", "", "write each line at once"),
         opt('l', "line-length", "N", "characters a line of the command l"),
-        opt('\0', "posix", "", "N without a next line prints nothing"),
+        opt('\0', "follow-symlinks", "", "with -i change what links lead to"),
+        opt('\0', "sandbox", "", "refuse the commands e, r and w"),
+        opt('\0', "posix", "", "refuse what is GNU's alone"),
+        opt('b', "binary", "", "understood, without effect"),
     ],
     notes: "The language is that of POSIX with GNU's commands, addresses, flags and escapes.",
     example: "sed -i 's/^PermitRootLogin.*/PermitRootLogin no/' /mnt/etc/ssh/sshd_config",
@@ -38,12 +41,20 @@ pub(crate) static APPLET: Applet = Applet {
 };
 
 fn run(args: &Args) -> anyhow::Result<u8> {
-    let mut pieces: Vec<Vec<u8>> = Vec::new();
+    let mut pieces: Vec<Piece> = Vec::new();
+    let mut expressions = 0;
     for (option, value) in args.all() {
         match option {
-            "expression" => pieces.push(value.as_bytes().to_vec()),
+            "expression" => {
+                expressions += 1;
+                let origin = Origin::Expression(expressions);
+                pieces.push(Piece { origin, text: value.as_bytes().to_vec() });
+            }
             "file" => match script_file(value) {
-                Ok(piece) => pieces.push(piece),
+                Ok(text) => {
+                    let origin = Origin::File(value.to_string_lossy().into_owned());
+                    pieces.push(Piece { origin, text });
+                }
                 Err(error) => {
                     eprintln!("sed: {error:#}");
                     return Ok(IO_ERROR);
@@ -52,13 +63,15 @@ fn run(args: &Args) -> anyhow::Result<u8> {
             _ => {}
         }
     }
-    let mut operands = args.words()?.into_iter();
+    let mut operands = args.operands.as_slice();
     if pieces.is_empty() {
-        let Some(script) = operands.next() else {
+        let Some((script, rest)) = operands.split_first() else {
             eprintln!("sed: no script (see sed --help)");
             return Ok(1);
         };
-        pieces.push(script.as_bytes().to_vec());
+        operands = rest;
+        expressions = 1;
+        pieces.push(Piece { origin: Origin::Expression(1), text: script.as_bytes().to_vec() });
     }
     let settings = Settings {
         quiet: args.has("quiet") || args.has("silent"),
@@ -68,24 +81,49 @@ fn run(args: &Args) -> anyhow::Result<u8> {
         nul: args.has("null-data"),
         unbuffered: args.has("unbuffered"),
         posix: args.has("posix"),
-        width: args.number("line-length")?.unwrap_or(70),
+        correct: args.has("posix") || std::env::var_os("POSIXLY_CORRECT").is_some(),
+        sandbox: args.has("sandbox"),
+        follow: args.has("follow-symlinks"),
+        width: args.number("line-length")?.or_else(columns).unwrap_or(70),
     };
-    let script = match parse(&pieces.join(&b'\n'), &settings) {
+    let script = match parse(&pieces, &settings) {
         Ok(script) => script,
         Err(Refused { text, status }) => {
             eprintln!("sed: {text}");
             return Ok(status);
         }
     };
-    let mut names: Vec<String> = operands.map(str::to_owned).collect();
+    let name = |name: &OsString| name.to_str().map(str::to_owned);
+    let Some(mut names) = operands.iter().map(name).collect::<Option<Vec<_>>>() else {
+        return usage_error("a file's name is not UTF-8");
+    };
+    if names.is_empty() && settings.in_place.is_some() {
+        eprintln!("sed: no input files");
+        return Ok(IO_ERROR);
+    }
     if names.is_empty() {
         names.push("-".into());
     }
     let status = Machine::new(&script, &settings).and_then(|mut machine| machine.run(names));
     Ok(status.unwrap_or_else(|error| {
-        eprintln!("sed: {error:#}");
-        if error.is::<NoPrevious>() { 1 } else { IO_ERROR }
+        if error.is::<NoPrevious>() {
+            // GNU's finds it at no place of the script.
+            eprintln!("sed: -e expression #{expressions}, char 0: {error}");
+            return 1;
+        }
+        let cause = error.root_cause().downcast_ref().map(crate::applet::reason);
+        match cause.filter(|_| error.chain().count() > 1) {
+            Some(cause) => eprintln!("sed: {error}: {cause}"),
+            None => eprintln!("sed: {error:#}"),
+        }
+        IO_ERROR
     }))
+}
+
+/// A line's length for `l` from the environment, where it has one that is of use.
+fn columns() -> Option<usize> {
+    let columns: usize = std::env::var("COLS").ok()?.parse().ok()?;
+    columns.checked_sub(1).filter(|width| *width > 0)
 }
 
 fn script_file(name: &std::ffi::OsStr) -> anyhow::Result<Vec<u8>> {
@@ -95,8 +133,8 @@ fn script_file(name: &std::ffi::OsStr) -> anyhow::Result<Vec<u8>> {
     } else {
         text = fs::read(name).with_context(|| format!("couldn't open {}", name.display()))?;
     }
-    if text.last() == Some(&b'\n') {
-        text.pop();
+    if text.pop_if(|last| *last == b'\n').is_some() {
+        text.pop_if(|last| *last == b'\r');
     }
     Ok(text)
 }

@@ -63,7 +63,7 @@ const OPTIONS: &[Opt] = &[
     value('\0', "sort", "ORDER", "understood: folders are always read in the order of names"),
     value('H', "format", "FORMAT", "understood: always gnu"),
     value('b', "blocking-factor", "N", "understood, without effect"),
-    flag('\0', "overwrite", "understood: what exists is replaced"),
+    flag('\0', "overwrite", "write into files that exist"),
     flag('S', "sparse", "understood, without effect"),
 ];
 
@@ -183,6 +183,7 @@ impl Reading {
         let mut extractor = Extractor::new(root);
         extractor.times = !args.has("touch");
         extractor.keep_old = args.has("keep-old-files");
+        extractor.overwrite = args.has("overwrite");
         extractor.owners =
             (extractor.owners || args.has("same-owner")) && !args.has("no-same-owner");
         extractor.modes = (extractor.modes || args.has("preserve-permissions"))

@@ -28,6 +28,7 @@ pub(crate) static APPLET: Applet = Applet {
             help: "so many bytes without a blank (2)",
         },
         Opt { short: 'l', long: "len", value: "N", help: "N bytes only" },
+        Opt { short: 'o', long: "offset", value: "N", help: "add N to the places that are shown" },
         Opt { short: 's', long: "seek", value: "N", help: "leave out the first N bytes" },
     ],
     notes: "",
@@ -78,7 +79,8 @@ fn run(args: &Args) -> anyhow::Result<u8> {
         let data = data.take(number(args, "len")?.unwrap_or(u64::MAX));
         let name =
             input.filter(|name| *name != "-").map(|name| name.to_string_lossy().into_owned());
-        Dump::new(args, seek)?.all(data, name.as_deref(), &mut out)?;
+        let shift = number(args, "offset")?.unwrap_or(0);
+        Dump::new(args, seek.wrapping_add(shift))?.all(data, name.as_deref(), &mut out)?;
     }
     out.flush()?;
     Ok(0)
@@ -158,7 +160,7 @@ impl Dump {
                 .map(|b| if matches!(b, b' '..=b'~') { char::from(*b) } else { '.' })
                 .collect();
             writeln!(out, "{:08x}: {text:<width$}  {shown}", self.at)?;
-            self.at += u64::try_from(line.len()).unwrap_or(0);
+            self.at = self.at.wrapping_add(u64::try_from(line.len()).unwrap_or(0));
         }
     }
 

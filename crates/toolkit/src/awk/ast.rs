@@ -31,7 +31,6 @@ pub(crate) enum Pattern {
 
 #[derive(Debug)]
 pub(crate) struct Function {
-    pub(crate) name: String,
     pub(crate) params: usize,
     pub(crate) body: Vec<Stmt>,
 }
@@ -172,6 +171,7 @@ builtins! {
     Log "log" 1 1;
     Lshift "lshift" 2 2;
     Match "match" 2 3;
+    Mktime "mktime" 1 2;
     Or "or" 2 9;
     Rand "rand" 0 0;
     Rshift "rshift" 2 2;
@@ -180,6 +180,7 @@ builtins! {
     Sprintf "sprintf" 1 99;
     Sqrt "sqrt" 1 1;
     Srand "srand" 0 1;
+    Strftime "strftime" 0 3;
     Strtonum "strtonum" 1 1;
     Sub "sub" 2 3;
     Substr "substr" 2 3;

@@ -2,7 +2,7 @@
 
 use super::{
     ast::{Builtin, Expr},
-    run::{Machine, RLENGTH, RSTART, Result, count, whole},
+    run::{Machine, RLENGTH, RSTART, Result, Stop, count, whole},
     text::Re,
     value::{Value, hex, number_prefix},
 };
@@ -91,6 +91,12 @@ impl<'a> Machine<'a> {
             }
             (Builtin::Rand, _) => self.rand(),
             (Builtin::Systime, _) => now(),
+            (Builtin::Mktime, [text, utc @ ..]) => {
+                let text = self.string(text)?;
+                let utc = utc.first().map_or(Ok(false), |utc| self.truth(utc))?;
+                super::time::mktime(&text, utc)
+            }
+            (Builtin::Strftime, args) => return self.strftime(args),
             (Builtin::Strtonum, [text]) => self.strtonum(text)?,
             (builtin, args) => {
                 let numbers =
@@ -99,6 +105,17 @@ impl<'a> Machine<'a> {
             }
         };
         Ok(Value::Num(number))
+    }
+
+    /// A date in words: of the moment given, or of now.
+    fn strftime(&mut self, args: &'a [Expr]) -> Result<Value> {
+        let format = match args.first() {
+            Some(format) => self.string(format)?,
+            None => b"%a %b %e %H:%M:%S %Z %Y"[..].into(),
+        };
+        let moment = args.get(1).map_or(Ok(now()), |moment| self.number(moment))?;
+        let utc = args.get(2).map_or(Ok(false), |utc| self.truth(utc))?;
+        super::time::strftime(&format, moment, utc).map(Value::text).map_err(Stop::Fail)
     }
 
     fn length(&mut self, arg: &'a Expr) -> Result<f64> {
@@ -140,8 +157,12 @@ impl<'a> Machine<'a> {
     ) -> Result<f64> {
         let re = self.regex(re)?;
         let by = self.string(by)?;
-        let text = match target {
-            Some(target) => self.string(target)?,
+        let place = target.map(|target| self.place(target)).transpose()?;
+        let text = match &place {
+            Some(place) => {
+                let value = self.load(place)?;
+                self.bytes(&value)
+            }
             None => self.record(),
         };
         let mut made = Vec::new();
@@ -161,8 +182,8 @@ impl<'a> Machine<'a> {
             },
         );
         if done > 0 {
-            match target {
-                Some(target) => self.store(target, Value::text(made))?,
+            match place {
+                Some(place) => self.save(place, Value::text(made))?,
                 None => self.set_whole(made),
             }
         }

@@ -107,6 +107,12 @@ impl<'a> Lexer<'a> {
         match WORDS.iter().find(|word| **word == name) {
             Some(word) => Token::Word(if *word == "func" { "function" } else { word }),
             None if after.first() == Some(&b'(') => Token::Func(name),
+            // A function of the language may stand apart from its arguments.
+            None if super::ast::Builtin::named(&name).is_some()
+                && after.iter().find(|b| !matches!(b, b' ' | b'\t')) == Some(&b'(') =>
+            {
+                Token::Func(name)
+            }
             None => Token::Name(name),
         }
     }
@@ -122,7 +128,16 @@ impl<'a> Lexer<'a> {
         }
         let (number, length) = super::value::number_prefix(rest);
         self.at += length.max(1);
-        Token::Num(number)
+        match rest.get(..length) {
+            // As in C, and in GNU's: a constant of the program, not of the data.
+            Some([b'0', octal @ ..])
+                if !octal.is_empty() && octal.iter().all(|b| matches!(b, b'0'..=b'7')) =>
+            {
+                let digit = |byte: &u8| f64::from(byte - b'0');
+                Token::Num(octal.iter().fold(0.0, |value, byte| value * 8.0 + digit(byte)))
+            }
+            _ => Token::Num(number),
+        }
     }
 
     fn string(&mut self) -> Result<Token, String> {

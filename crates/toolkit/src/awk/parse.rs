@@ -125,11 +125,7 @@ impl Parser<'_> {
         let next = self.functions.len();
         let at = *self.functions.entry(name.to_owned()).or_insert(next);
         if at == next {
-            self.program.functions.push(Function {
-                name: name.to_owned(),
-                params: 0,
-                body: Vec::new(),
-            });
+            self.program.functions.push(Function { params: 0, body: Vec::new() });
         }
         at
     }

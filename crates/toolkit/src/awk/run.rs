@@ -77,6 +77,8 @@ pub(crate) struct Machine<'a> {
     split: bool,
     /// `record` is made of `fields` again before it is read.
     joined: bool,
+    /// The record is a text that the program assigned.
+    assigned: bool,
     pub(super) streams: Streams,
     input: Option<Records>,
     next_arg: usize,
@@ -104,6 +106,7 @@ impl<'a> Machine<'a> {
             fields: Vec::new(),
             split: true,
             joined: true,
+            assigned: false,
             streams: Streams::new(),
             input: None,
             next_arg: 1,

@@ -1,13 +1,17 @@
 //! Text to commands.
 
 mod delimited;
+mod texts;
 
-use super::{
-    replacement::parts,
-    script::{Action, Address, Command, End, Part, Script, Settings, Substitute},
-    text::escape,
-};
+use super::script::{Action, Address, Command, End, Origin, Piece, Script, Settings};
 use std::collections::HashMap;
+
+/// GNU's, whose language this is.
+const VERSION: [u32; 2] = [4, 9];
+
+const EMPTY_MODIFIED: &str = "cannot specify modifiers on empty regexp";
+const UNKNOWN_OPTION: &str = "unknown option to `s'";
+const ONE_ADDRESS: &str = "command only uses one address";
 
 type Result<T, E = String> = std::result::Result<T, E>;
 
@@ -25,13 +29,56 @@ impl From<String> for Refused {
     }
 }
 
-/// Parses a script.
-pub(crate) fn parse(source: &[u8], settings: &Settings) -> Result<Script, Refused> {
-    let (extended, nul) = (settings.extended, settings.nul);
-    let mut parser = Parser { source, extended, nul, ..Parser::default() };
-    let quiet = source == b"#n" || source.starts_with(b"#n\n");
-    while parser.command()? {}
-    parser.finish(quiet)
+/// Parses a script. What is refused is named with its place, as GNU's does.
+pub(crate) fn parse(pieces: &[Piece], settings: &Settings) -> Result<Script, Refused> {
+    let texts: Vec<&[u8]> = pieces.iter().map(|piece| piece.text.as_slice()).collect();
+    let source = texts.join(&b'\n');
+    let mut parser = Parser {
+        source: &source,
+        extended: settings.extended,
+        nul: settings.nul,
+        posix: settings.posix,
+        sandbox: settings.sandbox,
+        joints: joints(&texts),
+        ..Parser::default()
+    };
+    let first = texts.first().copied().unwrap_or_default();
+    let quiet = first.starts_with(b"#n");
+    loop {
+        match parser.command() {
+            Ok(true) => {}
+            Ok(false) => return parser.finish(quiet, pieces),
+            Err(text) => return Err(format!("{}{text}", place(pieces, parser.at)).into()),
+        }
+    }
+}
+
+/// Where the pieces meet.
+fn joints(texts: &[&[u8]]) -> Vec<usize> {
+    let ends = texts.iter().scan(0, |end, text| {
+        *end += text.len() + 1;
+        Some(*end - 1)
+    });
+    ends.collect()
+}
+
+/// `-e expression #1, char 2: ` or `file NAME line 1: ` for the place behind the last byte that was read.
+fn place(pieces: &[Piece], mut at: usize) -> String {
+    let last = pieces.len().saturating_sub(1);
+    for (number, Piece { origin, text }) in pieces.iter().enumerate() {
+        if at > text.len() && number < last {
+            at -= text.len() + 1;
+            continue;
+        }
+        return match origin {
+            Origin::Expression(number) => format!("-e expression #{number}, char {at}: "),
+            Origin::File(name) => {
+                let read = text.iter().take(at.saturating_sub(1));
+                format!("file {name} line {}: ", read.filter(|byte| **byte == b'\n').count() + 1)
+            }
+        };
+    }
+    String::new()
 }
 
 #[derive(Default)]
@@ -41,6 +88,9 @@ struct Parser<'a> {
     extended: bool,
     /// Lines end with NUL.
     nul: bool,
+    posix: bool,
+    sandbox: bool,
+    joints: Vec<usize>,
     commands: Vec<Command>,
     files: Vec<String>,
     /// Blocks that are open.
@@ -73,9 +123,9 @@ impl Parser<'_> {
         }
     }
 
-    fn finish(mut self, quiet: bool) -> Result<Script, Refused> {
+    fn finish(mut self, quiet: bool, pieces: &[Piece]) -> Result<Script, Refused> {
         if !self.open.is_empty() {
-            return Err("unmatched `{'".to_owned().into());
+            return Err(format!("{}unmatched `{{'", place(pieces, 0)).into());
         }
         for (at, label) in std::mem::take(&mut self.jumps) {
             let target = match self.labels.get(&label) {
@@ -113,19 +163,50 @@ impl Parser<'_> {
             self.skip(b" \t");
         }
         let Some(name) = self.next() else { return Err("missing command".into()) };
-        if start.is_some() && matches!(name, b'}' | b':' | b'#') {
-            return Err(format!("{} doesn't want any addresses", char::from(name)));
-        }
-        // Line 0 begins a range that may end on line 1, and says that `r` comes before it.
-        let to_match = matches!(end, Some(End::At(Address::Match(_))));
-        let before = name == b'r' && end.is_none();
-        if matches!(start, Some(Address::Line(0))) && !to_match && !before {
-            return Err("invalid usage of line address 0".into());
-        }
+        self.allowed(name, start.as_ref(), end.as_ref())?;
         if let Some(action) = self.action(name)? {
             self.commands.push(Command { start, end, negated, action });
         }
         Ok(true)
+    }
+
+    /// Whether a command may stand here.
+    fn allowed(&mut self, name: u8, start: Option<&Address>, end: Option<&End>) -> Result<()> {
+        match name {
+            b'}' if self.open.is_empty() => return Err("unexpected `}'".into()),
+            b'}' if start.is_some() => return Err("`}' doesn't want any addresses".into()),
+            b':' if start.is_some() => return Err(": doesn't want any addresses".into()),
+            b'#' if start.is_some() => return Err("comments don't accept any addresses".into()),
+            b'e' | b'F' | b'v' | b'z' | b'L' | b'Q' | b'T' | b'R' | b'W' if self.posix => {
+                return Err(format!("unknown command: `{}'", char::from(name)));
+            }
+            b'q' | b'Q' if end.is_some() => return Err(ONE_ADDRESS.into()),
+            b'a' | b'i' | b'l' | b'=' | b'r' if self.posix && end.is_some() => {
+                return Err(ONE_ADDRESS.into());
+            }
+            _ => {}
+        }
+        self.harmless(matches!(name, b'e' | b'r' | b'w' | b'R' | b'W'))?;
+        // Line 0 begins a range that may end on line 1, and says that `r` comes before it.
+        let to_match = matches!(end, Some(End::At(Address::Match(_)))) && !self.posix;
+        let before = name == b'r' && end.is_none();
+        if matches!(start, Some(Address::Line(0))) && !to_match && !before {
+            return Err("invalid usage of line address 0".into());
+        }
+        Ok(())
+    }
+
+    fn harmless(&self, harms: bool) -> Result<()> {
+        match self.sandbox && harms {
+            true => Err("e/r/w commands disabled in sandbox mode".into()),
+            false => Ok(()),
+        }
+    }
+
+    /// The error at the byte that comes next, which counts as read.
+    fn wrong<T>(&mut self, text: &str) -> Result<T> {
+        self.next();
+        Err(text.into())
     }
 
     fn number(&mut self) -> Option<u64> {
@@ -163,6 +244,11 @@ impl Parser<'_> {
                 let delimiter = self.next().ok_or("unterminated address regex")?;
                 Address::Match(self.pattern(delimiter)?)
             }
+            Some(b'+' | b'~') if !self.posix => {
+                self.at += 1;
+                self.number();
+                return Err("invalid usage of +N or ~N as first address".into());
+            }
             _ => return Ok(None),
         };
         Ok(Some(address))
@@ -172,12 +258,17 @@ impl Parser<'_> {
         self.skip(b" \t");
         let end = if start.is_some() && self.take(b',') {
             self.skip(b" \t");
-            Some(if self.take(b'+') {
-                End::Plus(self.number().ok_or("expected a number")?)
-            } else if self.take(b'~') {
-                End::Multiple(self.number().ok_or("expected a number")?)
-            } else {
-                End::At(self.address()?.ok_or("unexpected `,'")?)
+            let comma = "unexpected `,'";
+            let sign = self.peek().filter(|sign| matches!(sign, b'+' | b'~'));
+            self.at += usize::from(sign.is_some());
+            Some(match sign {
+                Some(_) if self.posix => return Err(comma.into()),
+                Some(b'+') => End::Plus(self.number().ok_or("expected a number")?),
+                Some(_) => End::Multiple(self.number().ok_or("expected a number")?),
+                None => match self.address()? {
+                    Some(address) => End::At(address),
+                    None => return self.wrong(comma),
+                },
             })
         } else {
             None
@@ -187,14 +278,17 @@ impl Parser<'_> {
 
     /// What may follow a command.
     fn ends(&mut self) -> Result<()> {
-        self.skip(b" \t\r");
+        self.skip(b" \t");
+        if self.source.get(self.at..).is_some_and(|rest| rest.starts_with(b"\r\n")) {
+            self.at += 1;
+        }
         match self.peek() {
             None | Some(b'}' | b'#') => Ok(()),
             Some(b'\n' | b';') => {
                 self.at += 1;
                 Ok(())
             }
-            Some(_) => Err("extra characters after command".into()),
+            Some(_) => self.wrong("extra characters after command"),
         }
     }
 
@@ -221,7 +315,7 @@ impl Parser<'_> {
                 return Ok(None);
             }
             b':' => {
-                let label = self.word(b"; \t\n\r");
+                let label = self.word(b"; \t\n\r#");
                 if label.is_empty() {
                     return Err("\":\" lacks a label".into());
                 }
@@ -248,7 +342,13 @@ impl Parser<'_> {
             }
             b'y' => self.translate()?,
             b'v' => {
-                self.word(b"; \t\n\r");
+                let version = self.word(b"; \t\n\r");
+                let number = |part: &[u8]| std::str::from_utf8(part).ok()?.parse().ok();
+                let parts =
+                    version.split(|byte| *byte == b'.').map(|part| number(part).unwrap_or(0));
+                if parts.gt(VERSION) {
+                    return Err("expected newer version of sed".into());
+                }
                 Action::Nothing
             }
             b'q' | b'Q' | b'l' | b'L' => self.numbered(name)?,
@@ -259,7 +359,7 @@ impl Parser<'_> {
 
     fn numbered(&mut self, name: u8) -> Result<Action> {
         self.skip(b" \t");
-        let number = self.number();
+        let number = if name == b'l' && self.posix { None } else { self.number() };
         let code = u8::try_from(number.unwrap_or(0) & 0xff).unwrap_or(0);
         Ok(match name {
             b'q' => Action::Quit(code),
@@ -297,131 +397,6 @@ impl Parser<'_> {
         }
         self.files.push(name);
         Ok(self.files.len() - 1)
-    }
-
-    /// The text of `a`, `i` and `c`, in both forms.
-    fn text(&mut self, end: u8) -> Result<Vec<u8>> {
-        self.skip(b" \t");
-        if self.peek().is_none() {
-            return Err("expected \\ after `a', `c' or `i'".into());
-        }
-        if self.take(b'\\') {
-            let behind = self.at;
-            self.skip(b" \t");
-            if !self.take(b'\n') {
-                self.at = behind;
-            }
-        }
-        let mut text = Vec::new();
-        while let Some(byte) = self.next() {
-            match byte {
-                b'\n' => break,
-                b'\\' => {
-                    let rest = self.source.get(self.at..).unwrap_or_default();
-                    if let Some((byte, length)) = escape(rest) {
-                        text.push(byte);
-                        self.at += length;
-                    } else {
-                        text.extend(self.next());
-                    }
-                }
-                byte => text.push(byte),
-            }
-        }
-        text.push(end);
-        Ok(text)
-    }
-
-    fn translate(&mut self) -> Result<Action> {
-        let unterminated = "unterminated `y' command";
-        let delimiter = self.next().ok_or(unterminated)?;
-        let mut side = || -> Result<Vec<char>> {
-            let text = self.until(delimiter, false).ok_or(unterminated)?;
-            let mut out = Vec::new();
-            let mut rest = text.as_slice();
-            while let [first, after @ ..] = rest {
-                rest = after;
-                if *first != b'\\' {
-                    out.push(*first);
-                } else if let Some((byte, length)) = escape(after) {
-                    out.push(byte);
-                    rest = after.get(length..).unwrap_or_default();
-                } else if let [b'\\', behind @ ..] = after {
-                    out.push(b'\\');
-                    rest = behind;
-                } else {
-                    out.push(b'\\');
-                }
-            }
-            Ok(String::from_utf8_lossy(&out).chars().collect())
-        };
-        let (from, to) = (side()?, side()?);
-        if from.len() != to.len() {
-            return Err("strings for `y' command are different lengths".into());
-        }
-        let mut map = HashMap::new();
-        for (from, to) in from.into_iter().zip(to) {
-            map.insert(from, to);
-        }
-        Ok(Action::Translate(map))
-    }
-
-    fn substitute(&mut self) -> Result<Action> {
-        let unterminated = "unterminated `s' command";
-        let delimiter = self.next().ok_or(unterminated)?;
-        if matches!(delimiter, b'\n' | b'\\') {
-            return Err(unterminated.into());
-        }
-        let source = self.until(delimiter, true).ok_or(unterminated)?;
-        let parts = parts(&self.until(delimiter, false).ok_or(unterminated)?);
-        let mut s = Substitute {
-            pattern: None,
-            parts,
-            global: false,
-            print: false,
-            execute: false,
-            nth: 1,
-            file: None,
-        };
-        let mut flags = String::new();
-        loop {
-            match self.peek() {
-                Some(b'g') if s.global => return Err("multiple `g' options to `s' command".into()),
-                Some(b'p') if s.print => return Err("multiple `p' options to `s' command".into()),
-                Some(b'g') => s.global = true,
-                Some(b'p') => s.print = true,
-                Some(b'e') => s.execute = true,
-                Some(b'i' | b'I') => flags.push('i'),
-                Some(b'm' | b'M') => flags.push('m'),
-                Some(b'0'..=b'9') => {
-                    let nth = self.number().and_then(|n| usize::try_from(n).ok());
-                    s.nth = nth.filter(|n| *n > 0).ok_or("number option to `s' may not be zero")?;
-                    continue;
-                }
-                Some(b'w') => {
-                    self.at += 1;
-                    s.file = Some(self.file()?);
-                    break;
-                }
-                _ => {
-                    self.ends().map_err(|_| "unknown option to `s'")?;
-                    break;
-                }
-            }
-            self.at += 1;
-        }
-        if !source.is_empty() {
-            let pattern = self.compile(&source, &flags)?;
-            let highest = s.parts.iter().filter_map(|part| match part {
-                Part::Group(group) => Some(*group),
-                _ => None,
-            });
-            if highest.max().is_some_and(|highest| highest > pattern.groups()) {
-                return Err("invalid reference on `s' command's RHS".into());
-            }
-            s.pattern = Some(pattern);
-        }
-        Ok(Action::Substitute(Box::new(s)))
     }
 }
 

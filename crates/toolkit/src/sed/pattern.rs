@@ -1,8 +1,9 @@
 //! A regular expression of a script.
 
 use crate::{
+    backtracking::Backtracking,
     longest::Longest,
-    posix_regex::{Syntax, translate},
+    posix_regex::{self, Syntax, bracket_end, fault, translate, translate_bytes},
 };
 
 pub(super) use crate::longest::Groups;
@@ -11,23 +12,31 @@ pub(super) use crate::longest::Groups;
 #[derive(Debug)]
 pub(super) enum Pattern {
     Plain(Box<Longest>),
-    /// With references back; on text only.
-    Fancy(Box<fancy_regex::Regex>),
+    /// With references back.
+    Fancy(Box<Backtracking>),
 }
 
 impl Pattern {
     /// Compiles; `flags` are those of the `regex` crate, such as `i`.
-    pub(super) fn new(source: &[u8], extended: bool, flags: &str) -> Result<Self, String> {
-        let text = String::from_utf8_lossy(&unescape(source)).into_owned();
+    pub(super) fn new(
+        source: &[u8],
+        extended: bool,
+        flags: &str,
+        posix: bool,
+    ) -> Result<Self, String> {
+        let text = unescape(source, posix);
         let syntax = if extended { Syntax::Extended } else { Syntax::Basic };
-        let translated = translate(&text, syntax);
+        let bytes = posix_regex::bytes(&text);
+        let translated =
+            if bytes { translate_bytes(&text, syntax) } else { translate(&lossy(&text), syntax) };
         let all = format!("(?s{flags}){}", translated.text);
-        let wrong = format!("invalid regular expression {text:?}");
+        let wrong =
+            || fault(&lossy(&text), syntax).unwrap_or("Invalid regular expression").to_owned();
         if translated.refers_back {
-            let regex = fancy_regex::Regex::new(&all).map_err(|_| wrong)?;
+            let regex = Backtracking::new(&all, bytes).map_err(|_| wrong())?;
             return Ok(Self::Fancy(Box::new(regex)));
         }
-        let regex = Longest::new(&all, true, true).map_err(|_| wrong)?;
+        let regex = Longest::new(&all, !bytes, true).map_err(|_| wrong())?;
         Ok(Self::Plain(Box::new(regex)))
     }
 
@@ -35,16 +44,14 @@ impl Pattern {
     pub(super) fn groups(&self) -> usize {
         match self {
             Self::Plain(regex) => regex.groups(),
-            Self::Fancy(regex) => regex.captures_len().saturating_sub(1),
+            Self::Fancy(regex) => regex.groups(),
         }
     }
 
     pub(super) fn is_match(&self, text: &[u8]) -> bool {
         match self {
             Self::Plain(regex) => regex.is_match(text),
-            Self::Fancy(regex) => {
-                std::str::from_utf8(text).is_ok_and(|text| regex.is_match(text).unwrap_or(false))
-            }
+            Self::Fancy(regex) => regex.is_match(text),
         }
     }
 
@@ -55,19 +62,18 @@ impl Pattern {
                 let matches = regex.all(text).take(limit);
                 matches.filter_map(|(start, _)| regex.captures(text, start)).collect()
             }
-            Self::Fancy(regex) => {
-                let Ok(text) = std::str::from_utf8(text) else { return Vec::new() };
-                let matches = regex.captures_iter(text).take(limit).map_while(Result::ok);
-                matches
-                    .map(|c| c.iter().map(|g| g.map(|g| (g.start(), g.end()))).collect())
-                    .collect()
-            }
+            Self::Fancy(regex) => regex.all(text, limit),
         }
     }
 }
 
-/// The characters that escapes such as `\n` stand for, as ordinary ones.
-fn unescape(source: &[u8]) -> Vec<u8> {
+fn lossy(text: &[u8]) -> String {
+    String::from_utf8_lossy(text).into_owned()
+}
+
+/// The characters that escapes such as `\n` stand for, as ordinary ones. In POSIX' alone a bracket expression has
+/// no escapes.
+fn unescape(source: &[u8], posix: bool) -> Vec<u8> {
     let mut out = Vec::new();
     let mut rest = source;
     while let [first, after @ ..] = rest {
@@ -82,6 +88,12 @@ fn unescape(source: &[u8]) -> Vec<u8> {
             (None, [second, behind @ ..]) if *first == b'\\' => {
                 out.extend([b'\\', *second]);
                 rest = behind;
+            }
+            _ if posix && *first == b'[' => {
+                let length = bracket_end(after).unwrap_or(0);
+                out.push(b'[');
+                out.extend(after.get(..length).unwrap_or_default());
+                rest = after.get(length..).unwrap_or_default();
             }
             _ => out.push(*first),
         }

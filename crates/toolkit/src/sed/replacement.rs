@@ -2,8 +2,8 @@
 
 use super::{pattern::Groups, script::Part, text::escape};
 
-/// The parts of a replacement.
-pub(super) fn parts(text: &[u8]) -> Vec<Part> {
+/// The parts of a replacement. In POSIX' alone no letter changes the case.
+pub(super) fn parts(text: &[u8], posix: bool) -> Vec<Part> {
     let (mut parts, mut plain) = (Vec::new(), Vec::new());
     let mut rest = text;
     while let [first, after @ ..] = rest {
@@ -14,9 +14,15 @@ pub(super) fn parts(text: &[u8]) -> Vec<Part> {
                 rest = behind;
                 Some(Part::Group(usize::from(*digit - b'0')))
             }
-            (b'\\', [case @ (b'U' | b'L' | b'E' | b'u' | b'l'), behind @ ..]) => {
+            (b'\\', [case @ (b'U' | b'L' | b'E' | b'u' | b'l'), behind @ ..]) if !posix => {
                 rest = behind;
                 Some(Part::Case(*case))
+            }
+            // Of nothing the control character is the backslash.
+            (b'\\', [b'c']) => {
+                plain.push(b'\\');
+                rest = &[];
+                None
             }
             (b'\\', [other, behind @ ..]) => {
                 let (byte, length) = escape(after).unwrap_or((*other, 1));

@@ -1,5 +1,8 @@
 //! Runs a script.
 
+mod in_place;
+mod ranges;
+
 use super::{
     pattern::Pattern,
     replacement::replace,
@@ -7,12 +10,13 @@ use super::{
     streams::{Input, Output},
     text::listed,
 };
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
+use in_place::followed;
+use ranges::Range;
 use std::{
     collections::HashMap,
-    fs::{self, File},
+    fs::File,
     io::{self, BufWriter, Write as _},
-    path::Path,
     process,
 };
 
@@ -55,8 +59,8 @@ pub(crate) struct Machine<'a> {
     number: u64,
     substituted: bool,
     late: Vec<Late<'a>>,
-    /// For each command whether its range is open, and at which line it ends.
-    ranges: Vec<Option<u64>>,
+    /// For each command the state of its range.
+    ranges: Vec<Range>,
     last: Option<&'a Pattern>,
     readers: HashMap<&'a str, Input>,
 }
@@ -88,7 +92,7 @@ impl<'a> Machine<'a> {
             number: 0,
             substituted: false,
             late: Vec::new(),
-            ranges: script.commands.iter().map(|_| None).collect(),
+            ranges: vec![Range::Closed; script.commands.len()],
             last: None,
             readers: HashMap::new(),
         })
@@ -101,16 +105,25 @@ impl<'a> Machine<'a> {
     /// Works on the files; returns the exit status.
     pub(crate) fn run(&mut self, names: Vec<String>) -> anyhow::Result<u8> {
         let apart = self.settings.separate || self.settings.in_place.is_some();
+        let follow =
+            |name: &String| if self.settings.follow { followed(name) } else { Ok(name.clone()) };
+        let names: Vec<String> = names.iter().map(follow).collect::<anyhow::Result<_>>()?;
         let groups =
             if apart { names.into_iter().map(|name| vec![name]).collect() } else { vec![names] };
         let mut failed = 0;
         for group in groups {
             self.number = 0;
-            let name = group.first().cloned().unwrap_or_default();
+            self.ranges.fill(Range::Closed);
+            (self.hold, self.hold_ended) = (Vec::new(), true);
+            let mut name = group.first().cloned().unwrap_or_default();
+            if self.settings.in_place.is_some() && name == "-" {
+                name = "./-".into();
+            }
+            let group = if apart { vec![name.clone()] } else { group };
             self.input = Input::new(group, self.delimiter(), self.settings.unbuffered);
             let quit = match &self.settings.in_place {
-                Some(suffix) if name != "-" => self.in_place(&name, suffix)?,
-                _ => self.cycles()?,
+                Some(suffix) => self.in_place(&name, suffix)?,
+                None => self.cycles()?,
             };
             failed = self.input.status.max(failed);
             self.out.to.flush()?;
@@ -119,39 +132,6 @@ impl<'a> Machine<'a> {
             }
         }
         Ok(failed)
-    }
-
-    fn in_place(&mut self, name: &str, suffix: &str) -> anyhow::Result<Option<u8>> {
-        if !self.input.ready() && self.input.status > 0 {
-            return Ok(None);
-        }
-        let path = Path::new(name);
-        let shown = || format!("couldn't edit {name}");
-        let meta = fs::metadata(path).with_context(shown)?;
-        ensure!(meta.is_file(), "couldn't edit {name}: not a regular file");
-        let rights = meta.permissions();
-        let folder = path.parent().unwrap_or(Path::new("."));
-        let temporary = folder.join(format!("sed{:06}.tmp", process::id()));
-        let file = File::create_new(&temporary).with_context(shown)?;
-        file.set_permissions(rights)?;
-        let new = Output::new(Box::new(BufWriter::new(file)));
-        let old = std::mem::replace(&mut self.out, new);
-        let result = self.cycles().and_then(|quit| Ok(self.out.to.flush().map(|()| quit)?));
-        self.out = old;
-        if result.is_ok() && !suffix.is_empty() {
-            let base = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let copy = if suffix.contains('*') {
-                suffix.replace('*', &base)
-            } else {
-                format!("{base}{suffix}")
-            };
-            fs::rename(path, folder.join(copy)).with_context(shown)?;
-        }
-        match &result {
-            Ok(_) => fs::rename(&temporary, path).with_context(shown)?,
-            Err(_) => fs::remove_file(&temporary).with_context(shown)?,
-        }
-        result
     }
 
     fn cycles(&mut self) -> anyhow::Result<Option<u8>> {
@@ -261,60 +241,6 @@ impl<'a> Machine<'a> {
         Ok(self.last.ok_or(NoPrevious)?)
     }
 
-    fn fits(&mut self, address: &'a Address) -> anyhow::Result<bool> {
-        Ok(match address {
-            Address::Line(line) => self.number == *line,
-            Address::Step(first, step) => {
-                self.number.checked_sub(*first).is_some_and(|past| past % step == 0)
-            }
-            Address::Last => !self.input.ready(),
-            Address::Match(pattern) => self.pattern(pattern.as_ref())?.is_match(&self.space),
-        })
-    }
-
-    fn chosen(&mut self, at: usize, command: &'a Command) -> anyhow::Result<bool> {
-        let Some(start) = &command.start else { return Ok(true) };
-        let Some(end) = &command.end else {
-            let before = matches!(start, Address::Line(0)) && self.number == 1;
-            return Ok(before || self.fits(start)?);
-        };
-        let from_zero = matches!(start, Address::Line(0)) && self.number == 1;
-        let open = self.ranges.get(at).copied().flatten();
-        let open = if from_zero { Some(u64::MAX) } else { open };
-        let state = match (open, end) {
-            (Some(_), End::At(Address::Line(_)) | End::Plus(_) | End::Multiple(_)) => {
-                let last = open.unwrap_or(0);
-                if self.number > last {
-                    self.set(at, None);
-                    return self.fits(start);
-                }
-                (self.number < last).then_some(last)
-            }
-            (Some(last), End::At(end)) => (!self.fits(end)?).then_some(last),
-            (None, _) => {
-                if !self.fits(start)? {
-                    return Ok(false);
-                }
-                let last = match end {
-                    End::At(Address::Line(line)) => *line,
-                    End::At(_) => u64::MAX,
-                    End::Plus(count) => self.number.saturating_add(*count),
-                    End::Multiple(0) => self.number,
-                    End::Multiple(of) => (self.number / *of).saturating_add(1).saturating_mul(*of),
-                };
-                (last > self.number).then_some(last)
-            }
-        };
-        self.set(at, state);
-        Ok(true)
-    }
-
-    fn set(&mut self, at: usize, state: Option<u64>) {
-        if let Some(range) = self.ranges.get_mut(at) {
-            *range = state;
-        }
-    }
-
     fn act(&mut self, action: &'a Action, at: usize) -> anyhow::Result<Flow> {
         let first = self.space.iter().position(|byte| *byte == self.delimiter());
         let delimiter = self.delimiter();
@@ -323,7 +249,7 @@ impl<'a> Machine<'a> {
             Action::Append(text) => self.late.push(Late::Text(text)),
             Action::Insert(text) => self.out.raw(text)?,
             Action::Change(text) => {
-                if self.ranges.get(at).copied().flatten().is_none() {
+                if !matches!(self.ranges.get(at), Some(Range::Open(_))) {
                     self.out.raw(text)?;
                 }
                 return Ok(Flow::End(false));
@@ -398,7 +324,7 @@ impl<'a> Machine<'a> {
                 std::mem::swap(&mut self.space, &mut self.hold);
                 std::mem::swap(&mut self.ended, &mut self.hold_ended);
             }
-            Action::Translate(map) => self.space = translated(&self.space, map),
+            Action::Translate { map, bytes } => self.space = translated(&self.space, map, *bytes),
             Action::Zap => self.space.clear(),
             Action::Number => {
                 self.out.raw(format!("{}{}", self.number, char::from(delimiter)).as_bytes())?
@@ -410,7 +336,7 @@ impl<'a> Machine<'a> {
     fn next(&mut self, action: &Action) -> anyhow::Result<Flow> {
         let append = matches!(action, Action::NextAppend);
         if !self.input.ready() {
-            return Ok(Flow::End(!(append && self.settings.posix)));
+            return Ok(Flow::End(!(append && self.settings.correct)));
         }
         if !append {
             self.auto_print()?;
@@ -454,6 +380,9 @@ impl<'a> Machine<'a> {
         new.extend(self.space.get(done..).unwrap_or_default());
         self.space = new;
         self.substituted = true;
+        if s.print_first {
+            self.print()?;
+        }
         if s.execute {
             self.execute()?;
         }
@@ -467,7 +396,11 @@ impl<'a> Machine<'a> {
     }
 }
 
-fn translated(text: &[u8], map: &HashMap<char, char>) -> Vec<u8> {
+fn translated(text: &[u8], map: &HashMap<char, char>, bytes: bool) -> Vec<u8> {
+    if bytes {
+        let new = |byte: &u8| map.get(&char::from(*byte)).and_then(|c| u8::try_from(*c).ok());
+        return text.iter().map(|byte| new(byte).unwrap_or(*byte)).collect();
+    }
     let mut new = Vec::with_capacity(text.len());
     for chunk in text.utf8_chunks() {
         for c in chunk.valid().chars() {

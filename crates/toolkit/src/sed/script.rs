@@ -18,10 +18,31 @@ pub(crate) struct Settings {
     pub(crate) nul: bool,
     /// Write each line at once.
     pub(crate) unbuffered: bool,
-    /// POSIX only where the two contradict each other.
+    /// Refuse what is GNU's alone.
     pub(crate) posix: bool,
+    /// Do as POSIX says where GNU's does otherwise.
+    pub(crate) correct: bool,
+    /// Refuse the commands that run others, or read and write files.
+    pub(crate) sandbox: bool,
+    /// A name that is a link stands for what it leads to.
+    pub(crate) follow: bool,
     /// Characters a line of `l`, its end among them; 0 for any number.
     pub(crate) width: usize,
+}
+
+/// A part of the script, and where it is from.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    pub(crate) origin: Origin,
+    pub(crate) text: Vec<u8>,
+}
+
+/// Where a part of the script is from.
+#[derive(Debug)]
+pub(crate) enum Origin {
+    /// The command line; the number of the expression, from 1.
+    Expression(usize),
+    File(String),
 }
 
 /// The first address.
@@ -87,7 +108,11 @@ pub(super) enum Action {
     Write(usize),
     WriteFirst(usize),
     Exchange,
-    Translate(HashMap<char, char>),
+    /// Of bytes each is the character of its number.
+    Translate {
+        map: HashMap<char, char>,
+        bytes: bool,
+    },
     Zap,
     Number,
 }
@@ -98,6 +123,8 @@ pub(super) struct Substitute {
     pub(super) parts: Vec<Part>,
     pub(super) global: bool,
     pub(super) print: bool,
+    /// Before it is executed.
+    pub(super) print_first: bool,
     pub(super) execute: bool,
     /// The first match that is replaced, from 1.
     pub(super) nth: usize,

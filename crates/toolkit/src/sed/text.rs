@@ -23,9 +23,27 @@ pub(super) fn escape(text: &[u8]) -> Option<(u8, usize)> {
         b'x' => several(2, 16),
         b'o' => several(3, 8),
         b'd' => several(3, 10),
-        b'c' => Some((text.get(1)?.to_ascii_uppercase() ^ 0x40, 2)),
+        b'c' => match text.get(1..) {
+            Some([b'\\', b'\\', ..]) => Some((0x1c, 3)),
+            Some([letter, ..]) => Some((letter.to_ascii_uppercase() ^ 0x40, 2)),
+            _ => None,
+        },
         _ => None,
     }
+}
+
+/// Whether `\c` stands before an escape other than that of the backslash.
+pub(super) fn recursive(text: &[u8]) -> bool {
+    let mut rest = text;
+    while let [first, after @ ..] = rest {
+        rest = match (first, after) {
+            (b'\\', [b'c', b'\\', b'\\', behind @ ..]) => behind,
+            (b'\\', [b'c', b'\\', ..]) => return true,
+            (b'\\', [_, behind @ ..]) => behind,
+            _ => after,
+        };
+    }
+    false
 }
 
 /// What `l` prints, without the end of the line.

@@ -15,7 +15,7 @@ use super::Extensions;
 use brush_builtins::BuiltinSet;
 use brush_core::{
     CommandArg, Error, ExecutionContext, ExecutionResult,
-    builtins::{BoxFuture, Registration},
+    builtins::{BoxFuture, ContentType, Registration},
 };
 use std::{collections::HashMap, io::Write as _};
 
@@ -25,6 +25,7 @@ type Outcome<'a> = BoxFuture<'a, Result<ExecutionResult, Error>>;
 /// All builtins: brush's, with ours in place of some.
 pub(super) fn all() -> HashMap<String, Registration<Extensions>> {
     let mut all = brush_builtins::default_builtins(BuiltinSet::BashMode);
+    all.extend(OURS.map(|(name, ..)| (name.to_owned(), ours())));
     let mut replace = |name: &str, run| {
         if let Some(registration) = all.get_mut(name) {
             registration.execute_func = run;
@@ -47,6 +48,41 @@ pub(super) fn all() -> HashMap<String, Registration<Extensions>> {
     replace("test", |context, args| ready(test::test(context, &words(&args))));
     replace("wait", |context, args| ready(wait::wait(context, &words(&args))));
     all
+}
+
+/// Those that brush's are built without: name, usage, what it does.
+const OURS: [(&str, &str, &str); 5] = [
+    ("[", "[ EXPRESSION ]", "status 0 if EXPRESSION is true, 1 if it is not"),
+    (
+        "cd",
+        "cd [-L|-P] [FOLDER | -]",
+        "goes to FOLDER, to the home folder, or to where it was before",
+    ),
+    ("printf", "printf [-v NAME] FORMAT [ARGUMENT]...", "prints the arguments as FORMAT says"),
+    (
+        "read",
+        "read [-ers] [-a ARRAY] [-d BYTE] [-n N] [-N N] [-p TEXT] [-t SECONDS] [-u FD] [NAME]...",
+        "reads a line and divides it among the variables",
+    ),
+    ("test", "test EXPRESSION", "status 0 if EXPRESSION is true, 1 if it is not"),
+];
+
+fn ours() -> Registration<Extensions> {
+    Registration {
+        execute_func: |_, _| ready(Ok(ExecutionResult::new(0))),
+        content_func: |name, kind, _| {
+            let (_, usage, what) =
+                OURS.into_iter().find(|(own, ..)| *own == name).unwrap_or((name, name, ""));
+            Ok(match kind {
+                ContentType::ShortUsage => format!("{name}: {usage}\n"),
+                ContentType::ShortDescription => format!("{name} - {what}\n"),
+                _ => format!("{name}: {usage}\n    {what}\n"),
+            })
+        },
+        disabled: false,
+        special_builtin: false,
+        declaration_builtin: false,
+    }
 }
 
 fn ready<'a>(result: Result<ExecutionResult, Error>) -> Outcome<'a> {

@@ -93,13 +93,7 @@ impl Parser<'_> {
     }
 
     fn comparison(&mut self) -> Result<Expr> {
-        let mut left = self.concat()?;
-        while self.is("|") && self.lexer.at_getline() {
-            self.advance()?;
-            self.advance()?;
-            let target = self.optional_target()?;
-            left = Expr::Getline(Source::Command(left.into()), target);
-        }
+        let left = self.concat()?;
         let compare = match self.token {
             Token::Op("<") => Compare::Lt,
             Token::Op("<=") => Compare::Le,
@@ -121,15 +115,28 @@ impl Parser<'_> {
                 Token::Op(op) => matches!(*op, "$" | "!" | "(" | "-" | "+" | "++" | "--"),
                 _ => false,
             };
-            if !more {
+            if more {
+                left = Expr::Concat(left.into(), self.additive()?.into());
+            } else if self.is("|") && self.lexer.at_getline() {
+                self.advance()?;
+                self.advance()?;
+                let target = self.optional_target()?;
+                let read = Expr::Getline(Source::Command(left.into()), target);
+                // What was read is an operand of what follows.
+                let read = self.multiplied(read)?;
+                left = self.added(read)?;
+            } else {
                 return Ok(left);
             }
-            left = Expr::Concat(left.into(), self.additive()?.into());
         }
     }
 
     fn additive(&mut self) -> Result<Expr> {
-        let mut left = self.multiplicative()?;
+        let left = self.multiplicative()?;
+        self.added(left)
+    }
+
+    fn added(&mut self, mut left: Expr) -> Result<Expr> {
         loop {
             let op = match self.token {
                 Token::Op("+") => Binary::Add,
@@ -142,7 +149,11 @@ impl Parser<'_> {
     }
 
     fn multiplicative(&mut self) -> Result<Expr> {
-        let mut left = self.unary()?;
+        let left = self.unary()?;
+        self.multiplied(left)
+    }
+
+    fn multiplied(&mut self, mut left: Expr) -> Result<Expr> {
         loop {
             let op = match self.token {
                 Token::Op("*") => Binary::Mul,
@@ -222,8 +233,11 @@ impl Parser<'_> {
                     step(self.primary()?, 1.0)
                 } else if self.take("--")? {
                     step(self.primary()?, -1.0)
-                } else if self.take("-")? {
-                    Expr::Neg(self.primary()?.into())
+                } else if self.is("+") || self.is("-") || self.is("!") {
+                    self.unary()?
+                } else if self.is("$") {
+                    // `$$a++++` is `$($a++)++`.
+                    self.postfix()?
                 } else {
                     self.primary()?
                 };

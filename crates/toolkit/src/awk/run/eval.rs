@@ -2,6 +2,15 @@
 
 use super::*;
 
+/// Something that can be changed.
+pub(in crate::awk) enum Place {
+    Var(Var),
+    Field(f64),
+    Element(ArrayRef, Rc<[u8]>),
+    /// Nothing that keeps a value.
+    None(Value),
+}
+
 impl<'a> Machine<'a> {
     pub(in crate::awk) fn regex_of(&mut self, source: &Rc<[u8]>) -> Result<Rc<Re>> {
         if let Some(re) = self.regexes.get(source) {
@@ -25,7 +34,7 @@ impl<'a> Machine<'a> {
         self.regex_of(&text)
     }
 
-    pub(super) fn truth(&mut self, expr: &'a Expr) -> Result<bool> {
+    pub(in crate::awk) fn truth(&mut self, expr: &'a Expr) -> Result<bool> {
         Ok(self.eval(expr)?.truth())
     }
 
@@ -68,16 +77,21 @@ impl<'a> Machine<'a> {
             }
             Expr::Assign(target, op, value) => {
                 let value = self.eval(value)?;
+                let place = self.place(target)?;
                 let value = match op {
                     None => value,
-                    Some(op) => Value::Num(arithmetic(*op, self.number(target)?, value.number())?),
+                    Some(op) => {
+                        let old = self.load(&place)?.number();
+                        Value::Num(arithmetic(*op, old, value.number())?)
+                    }
                 };
-                self.store(target, value.clone())?;
+                self.save(place, value.clone())?;
                 value
             }
             Expr::Step { target, by, before } => {
-                let old = self.number(target)?;
-                self.store(target, Value::Num(old + by))?;
+                let place = self.place(target)?;
+                let old = self.load(&place)?.number();
+                self.save(place, Value::Num(old + by))?;
                 Value::Num(if *before { old + by } else { old })
             }
             Expr::Cond(cond, yes, no) => {
@@ -126,21 +140,39 @@ impl<'a> Machine<'a> {
         })
     }
 
-    pub(in crate::awk) fn store(&mut self, target: &'a Expr, value: Value) -> Result<()> {
-        match target {
-            Expr::Var(var) => self.set_var(*var, value),
-            Expr::Field(at) => {
-                let at = self.number(at)?;
-                self.set_field(at, value)
-            }
+    /// What an expression stands for that is to be changed. What it has of expressions is evaluated here, once.
+    pub(in crate::awk) fn place(&mut self, target: &'a Expr) -> Result<Place> {
+        Ok(match target {
+            Expr::Var(var) => Place::Var(*var),
+            Expr::Field(at) => Place::Field(self.number(at)?),
             Expr::Index(var, index) => {
                 let key = self.key(index)?;
-                self.array(*var)?.borrow_mut().set(key, value);
+                Place::Element(self.array(*var)?, key)
+            }
+            Expr::Group(inner) => self.place(inner)?,
+            // `sub(/a/, "b", "text")`: the result is lost.
+            other => Place::None(self.eval(other)?),
+        })
+    }
+
+    pub(in crate::awk) fn load(&mut self, place: &Place) -> Result<Value> {
+        match place {
+            Place::Var(var) => self.get_var(*var),
+            Place::Field(at) => self.get_field(*at),
+            Place::Element(array, key) => Ok(array.borrow_mut().get(key)),
+            Place::None(value) => Ok(value.clone()),
+        }
+    }
+
+    pub(in crate::awk) fn save(&mut self, place: Place, value: Value) -> Result<()> {
+        match place {
+            Place::Var(var) => self.set_var(var, value),
+            Place::Field(at) => self.set_field(at, value),
+            Place::Element(array, key) => {
+                array.borrow_mut().set(key, value);
                 Ok(())
             }
-            Expr::Group(inner) => self.store(inner, value),
-            // `sub(/a/, "b", "text")`: the result is lost.
-            _ => Ok(()),
+            Place::None(_) => Ok(()),
         }
     }
 
@@ -150,6 +182,7 @@ impl<'a> Machine<'a> {
         target: Option<&'a Expr>,
     ) -> Result<Value> {
         let separator = self.separator()?;
+        let place = target.map(|target| self.place(target)).transpose()?;
         let read = match source {
             Source::Input => self.main_input(),
             Source::File(name) | Source::Command(name) => {
@@ -171,8 +204,8 @@ impl<'a> Machine<'a> {
             }
             Source::File(_) => {}
         }
-        match target {
-            Some(target) => self.store(target, Value::input(record))?,
+        match place {
+            Some(place) => self.save(place, Value::input(record))?,
             None => self.set_record(record.into()),
         }
         Ok(Value::Num(1.0))
@@ -180,22 +213,16 @@ impl<'a> Machine<'a> {
 
     pub(super) fn call(&mut self, at: usize, args: &'a [Expr]) -> Result<Value> {
         let Some(function) = self.program.functions.get(at) else { return Ok(Value::Nothing) };
-        if args.len() > function.params {
-            return Err(Stop::Fail(format!(
-                "function {} is called with too many arguments",
-                function.name
-            )));
-        }
         let mut cells = Vec::with_capacity(function.params);
-        let mut given = Vec::new();
         for arg in args {
             cells.push(match arg {
                 Expr::Var(var) => match self.cell(*var) {
                     Some(Cell::Array(array)) => Cell::Array(Rc::clone(array)),
                     Some(Cell::Either(array)) => Cell::Either(Rc::clone(array)),
+                    // If either side makes it an array, it is the other's as well.
                     Some(Cell::Scalar(Value::Nothing)) => {
                         let array = ArrayRef::default();
-                        given.push((*var, cells.len()));
+                        self.put(*var, Cell::Either(Rc::clone(&array)));
                         Cell::Either(array)
                     }
                     _ => Cell::Scalar(self.eval(arg)?),
@@ -203,6 +230,7 @@ impl<'a> Machine<'a> {
                 arg => Cell::Scalar(self.eval(arg)?),
             });
         }
+        // What is given beyond the parameters is evaluated for its effects only.
         cells.resize(function.params, Cell::Scalar(Value::Nothing));
         self.depth += 1;
         if self.depth > DEEPEST {
@@ -212,17 +240,9 @@ impl<'a> Machine<'a> {
         self.locals.extend(cells);
         self.frame = base;
         let done = self.block(&function.body);
-        let after = self.locals.split_off(base);
+        self.locals.truncate(base);
         self.frame = frame;
         self.depth -= 1;
-        for (var, slot) in given {
-            if let (Some(Cell::Array(array)), Some(Cell::Scalar(Value::Nothing))) =
-                (after.get(slot), self.cell(var))
-            {
-                let array = Rc::clone(array);
-                self.put(var, Cell::Array(array));
-            }
-        }
         match done {
             Ok(()) => Ok(Value::Nothing),
             Err(Stop::Return(value)) => Ok(value),

@@ -46,6 +46,14 @@ impl<'a> Machine<'a> {
         if matches!(self.cell(var), Some(Cell::Array(_))) {
             return Err(Stop::Fail("a value is given to an array".into()));
         }
+        if matches!(var, Var::Global(FS | RS)) {
+            // The fields of this record are divided by what was so when it was read.
+            self.split_record()?;
+        }
+        if var == Var::Global(OFS) {
+            // What has been changed is joined by what was so then.
+            self.record();
+        }
         if var == Var::Global(NF) {
             self.split_record()?;
             let length = whole(value.number());
@@ -105,7 +113,7 @@ impl<'a> Machine<'a> {
 
     pub(super) fn set_record(&mut self, record: Rc<[u8]>) {
         self.record = record;
-        (self.split, self.joined) = (false, true);
+        (self.split, self.joined, self.assigned) = (false, true, false);
     }
 
     pub(in crate::awk) fn record(&mut self) -> Rc<[u8]> {
@@ -163,10 +171,13 @@ impl<'a> Machine<'a> {
             return Err(Stop::Fail("a field's number is negative".into()));
         }
         match whole(at) {
+            // A text that was assigned is no number, whatever it looks like.
+            0 if self.assigned => Ok(Value::text(&*self.record())),
             0 => Ok(Value::input(self.record())),
             at => {
                 self.split_record()?;
-                Ok(self.fields.get(at - 1).cloned().unwrap_or(Value::Nothing))
+                // One that is not there is a text without characters, and not the number 0.
+                Ok(self.fields.get(at - 1).cloned().unwrap_or_else(|| Value::input(&b""[..])))
             }
         }
     }
@@ -179,6 +190,7 @@ impl<'a> Machine<'a> {
         if at == 0 {
             let text = self.bytes(&value);
             self.set_record(text);
+            self.assigned = matches!(value, Value::Str(_));
             return Ok(());
         }
         self.split_record()?;

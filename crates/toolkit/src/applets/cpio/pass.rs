@@ -1,0 +1,113 @@
+//! `cpio -p`: files copied into another folder.
+
+use super::{Owner, blocks, folder, unwanted, wanted};
+use crate::{
+    applet::{Args, reason, usage_error},
+    archive::{Extractor, Kind, Member, words},
+    names::Names,
+};
+use std::{
+    collections::HashMap,
+    ffi::OsStr,
+    fs::{self, File, Metadata},
+    io::{self, Read},
+    os::unix::{
+        ffi::OsStrExt as _,
+        fs::{FileTypeExt as _, MetadataExt as _},
+    },
+    path::{Path, PathBuf},
+};
+
+pub(super) fn pass(args: &Args) -> anyhow::Result<u8> {
+    let [to] = args.operands.as_slice() else { return usage_error("which FOLDER?") };
+    let (base, owner, names) = (folder(args), Owner::of(args)?, Names::read());
+    let mut extractor = Extractor::new(base.join(to));
+    extractor.times = args.has("preserve-modification-time");
+    extractor.modes = true;
+    extractor.owners |= owner.is_given();
+    let (mut first_names, mut bytes, mut status) = (HashMap::new(), 0, 0);
+    for name in wanted(args)? {
+        let path = base.join(OsStr::from_bytes(&name));
+        let copied = fs::symlink_metadata(&path).map_err(anyhow::Error::from).and_then(|meta| {
+            let mut member = member(&name, &path, &meta, &mut first_names)?;
+            owner.give(&mut member, &names);
+            if unwanted(args, &extractor.root, &member) {
+                eprintln!(
+                    "cpio: {} not created: newer or same age version exists",
+                    member.path.display()
+                );
+                return Ok(());
+            }
+            bytes += member.size;
+            let mut data: Box<dyn Read> = match member.kind {
+                Kind::File => Box::new(File::open(&path)?.take(member.size)),
+                _ => Box::new(io::empty()),
+            };
+            extractor.extract(&member, &mut data)?;
+            if let (Kind::Hardlink(first), true) = (&member.kind, args.has("verbose")) {
+                eprintln!("cpio: {} linked to {}", shown(to, first), shown(to, &member.path));
+            }
+            Ok(())
+        });
+        match copied {
+            Err(error) => {
+                let text = error.downcast_ref().map_or_else(|| words(&error), reason);
+                eprintln!("cpio: {}: {text}", path.display());
+                status = 2;
+            }
+            Ok(()) if args.has("verbose") => {
+                eprintln!("{}", shown(to, Path::new(OsStr::from_bytes(&name))));
+            }
+            Ok(()) => {}
+        }
+    }
+    extractor.finish()?;
+    blocks(args, bytes);
+    Ok(status)
+}
+
+/// The name of a copy as the user would write it.
+fn shown(to: &OsStr, name: &Path) -> String {
+    let name = name.strip_prefix("/").unwrap_or(name);
+    Path::new(to).join(name).display().to_string()
+}
+
+/// A file as a member; one that was copied by another name is a link to that.
+fn member(
+    name: &[u8],
+    path: &Path,
+    meta: &Metadata,
+    first_names: &mut HashMap<(u64, u64), PathBuf>,
+) -> anyhow::Result<Member> {
+    let (kind, name) = (meta.file_type(), PathBuf::from(OsStr::from_bytes(name)));
+    let (major, minor) = (rustix::fs::major(meta.rdev()), rustix::fs::minor(meta.rdev()));
+    let kind = if kind.is_dir() {
+        Kind::Folder
+    } else if kind.is_symlink() {
+        Kind::Symlink(fs::read_link(path)?.into_os_string())
+    } else if kind.is_char_device() {
+        Kind::Char(major, minor)
+    } else if kind.is_block_device() {
+        Kind::Block(major, minor)
+    } else if kind.is_fifo() {
+        Kind::Fifo
+    } else if let Some(first) = first_names.get(&(meta.dev(), meta.ino())) {
+        Kind::Hardlink(first.clone())
+    } else {
+        if meta.nlink() > 1 {
+            first_names.insert((meta.dev(), meta.ino()), name.clone());
+        }
+        Kind::File
+    };
+    Ok(Member {
+        path: name,
+        size: if kind == Kind::File { meta.size() } else { 0 },
+        kind,
+        mode: meta.mode(),
+        uid: meta.uid(),
+        gid: meta.gid(),
+        user: String::new(),
+        group: String::new(),
+        mtime: meta.mtime(),
+    })
+}
