@@ -9,6 +9,7 @@
 
 mod boot;
 mod image;
+mod installed;
 mod kernel;
 mod kexec;
 mod links;
