@@ -112,13 +112,16 @@ fn install(packages: &[&str]) -> Result<()> {
     check(privileged(&words).env("DEBIAN_FRONTEND", "noninteractive"))
 }
 
-/// The name of the backports suite, when QEMU's disk tools are installed from it.
+/// The name of the backports suite, when QEMU's disk tools are installed from it and it is still among the sources.
 fn backports() -> Option<String> {
     let query = ["dpkg-query", "-W", "-f", "${Version}", "qemu-utils"];
     let version = output(&query).ok()?;
     let release = std::fs::read_to_string("/etc/os-release").ok()?;
     let codename = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="))?;
-    version.contains("~bpo").then(|| format!("{codename}-backports"))
+    let suite = format!("{codename}-backports");
+    let sources = output(&["apt-cache", "policy"]).ok()?;
+    let offered = sources.contains(&format!("n={suite},"));
+    (version.contains("~bpo") && offered).then_some(suite)
 }
 
 fn privileged(words: &[&str]) -> Command {
