@@ -229,7 +229,12 @@ pub(crate) static TABLE: &[Row] = &[
     own(&applets::wipefs::APPLET),
     family(
         &applets::xb::APPLET,
-        &[&applets::xb::KEXEC, &applets::fetch::APPLET, &applets::xb::image::APPLET],
+        &[
+            &applets::xb::KEXEC,
+            &applets::xb::boot_local::APPLET,
+            &applets::fetch::APPLET,
+            &applets::xb::image::APPLET,
+        ],
     ),
     own(&applets::xargs::APPLET),
     own(&applets::xxd::APPLET),

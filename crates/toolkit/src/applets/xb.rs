@@ -1,5 +1,6 @@
 //! `xb`: a script speaks to the agent.
 
+pub(crate) mod boot_local;
 pub(crate) mod image;
 mod inventory;
 
@@ -21,7 +22,7 @@ use xenoboot_wire::{
 pub(crate) static APPLET: Applet = Applet {
     name: "xb",
     summary: "Tells the operator, through the agent, how the script gets on.",
-    usage: "progress PERCENT [TEXT]...\nreport KEY=VALUE...\nlog TEXT...\nsettle [PATH]...\ninventory [--json]\nsecret NAME\nkexec [OPTION]... KERNEL\nfetch [OPTION]... URL...\nimage write|verify|capture|list [OPTION]...\nstatus",
+    usage: "progress PERCENT [TEXT]...\nreport KEY=VALUE...\nlog TEXT...\nsettle [PATH]...\ninventory [--json]\nsecret NAME\nkexec [OPTION]... KERNEL\nboot-local [OPTION]... [ENTRY]\nfetch [OPTION]... URL...\nimage write|verify|capture|list [OPTION]...\nstatus",
     options: &[
         Opt {
             short: '\0',
@@ -44,7 +45,7 @@ pub(crate) static APPLET: Applet = Applet {
             PATH, a disk for instance, exists. inventory prints what the machine is made of; it asks nobody.\n\
             secret prints a secret that came sealed with the bundle, as it is, with nothing added. In the\n\
             script's own output it would be covered: give it to a command or a file.\n\
-            kexec, fetch and image have a --help of their own.",
+            kexec, boot-local, fetch and image have a --help of their own.",
     example: "xb settle /dev/sda || exit\nxb progress 40 checking /dev/sda1\nxb report filesystem=clean mounts=3\nxb secret luks | cryptsetup open --key-file - /dev/sda2 root",
     run,
 };

@@ -20,13 +20,18 @@ pub(crate) fn block<'a>(path: &Path, all: &'a [Block]) -> Option<&'a Block> {
     all.iter().find(|block| is_device && block.device == numbers)
 }
 
-/// What speaks against writing to a device, and what to do about it.
-pub(crate) fn trouble(block: &Block, all: &[Block]) -> Option<String> {
+/// Whether a device is the medium that this system was booted from, or on it.
+pub(crate) fn is_medium(block: &Block, all: &[Block]) -> bool {
     let whole = |block: &Block| block.disk.clone().unwrap_or_else(|| block.name.clone());
     let medium = fs::read_to_string(MEDIUM).unwrap_or_default();
     let medium =
         medium.split_whitespace().next().and_then(|path| self::block(Path::new(path), all));
-    if medium.is_some_and(|medium| whole(medium) == whole(block)) {
+    medium.is_some_and(|medium| whole(medium) == whole(block))
+}
+
+/// What speaks against writing to a device, and what to do about it.
+pub(crate) fn trouble(block: &Block, all: &[Block]) -> Option<String> {
+    if is_medium(block, all) {
         return Some("it is the medium that this system was booted from".into());
     }
     // The device and everything in it.
