@@ -3,6 +3,7 @@
 
 pub(crate) mod command;
 mod gzip;
+mod lzw;
 
 use lzma_rust2::{CheckType, XzOptions, XzReader, XzWriter};
 use std::io::{self, BufRead, Read, Write};
@@ -28,6 +29,11 @@ impl Format {
             Self::Xz => b"\xfd7zXZ\0",
             Self::Zstd => &[0x28, 0xb5, 0x2f, 0xfd],
         }
+    }
+
+    /// Whether data begins as what [`Format::reader`] reads.
+    pub(crate) fn reads(self, data: &[u8]) -> bool {
+        data.starts_with(self.magic()) || self == Self::Gzip && data.starts_with(lzw::MAGIC)
     }
 
     /// The format that data begins with.
@@ -57,7 +63,13 @@ impl Format {
     /// What the data of a compressed file was. Several files one after the other are one.
     pub(crate) fn reader<'a>(self, data: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
         Ok(match self {
-            Self::Gzip => Box::new(gzip::Members::new(data)),
+            Self::Gzip => {
+                let mut data = data;
+                if data.fill_buf()?.starts_with(lzw::MAGIC) {
+                    return Ok(Box::new(lzw::Lzw::new(data)?));
+                }
+                Box::new(gzip::Members::new(data))
+            }
             Self::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(data)),
             Self::Xz => Box::new(XzReader::new(data, true)),
             Self::Zstd => {

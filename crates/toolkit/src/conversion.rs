@@ -85,13 +85,16 @@ impl Spec {
         }
     }
 
-    /// A number for the letters `e`, `E`, `f`, `F`, `g` and `G`.
+    /// A number for the letters `a`, `A`, `e`, `E`, `f`, `F`, `g` and `G`.
     pub(crate) fn real(&self, letter: u8, number: f64) -> Vec<u8> {
         let sign = if number.is_sign_negative() { "-" } else { self.plus() };
         let size = number.abs();
         let precision = self.precision.unwrap_or(6);
+        let hexadecimal = letter.eq_ignore_ascii_case(&b'a') && number.is_finite();
+        let sign = if hexadecimal { format!("{sign}0x") } else { sign.to_owned() };
         let digits = match letter.to_ascii_lowercase() {
             _ if !number.is_finite() => if number.is_nan() { "nan" } else { "inf" }.to_owned(),
+            b'a' => binary(size, self.precision, self.alt),
             b'e' => exponent(size, precision),
             b'f' => {
                 let shown = precision.min(DIGITS);
@@ -100,8 +103,10 @@ impl Spec {
             }
             _ => general(size, precision, self.alt),
         };
-        let digits = if letter.is_ascii_uppercase() { digits.to_uppercase() } else { digits };
-        self.pad(sign, digits.as_bytes(), self.zero && number.is_finite())
+        let upper =
+            |text: String| if letter.is_ascii_uppercase() { text.to_uppercase() } else { text };
+        let (sign, digits) = (upper(sign), upper(digits));
+        self.pad(&sign, digits.as_bytes(), self.zero && number.is_finite())
     }
 
     /// What stands before a number that is not negative.
@@ -161,6 +166,67 @@ fn exponent(size: f64, precision: usize) -> String {
         None => ('+', power),
     };
     format!("{digits}{zeros}e{sign}{power:0>2}")
+}
+
+/// `c.ccp-7`, behind `0x`: all 64 bits that an x86 has for a number, the first four in front of the point.
+fn binary(size: f64, precision: Option<usize>, keep: bool) -> String {
+    let bits = size.to_bits();
+    let (stored, fraction) = ((bits >> 52) & 0x7ff, bits & ((1 << 52) - 1));
+    let significand = if stored == 0 { fraction } else { fraction | (1 << 52) };
+    let shift = significand.leading_zeros();
+    let mut power =
+        if significand == 0 { 0 } else { stored.max(1).cast_signed() - 1015 - i64::from(shift) };
+    let mut wide = u128::from(significand.checked_shl(shift).unwrap_or(0));
+    let dropped = precision.filter(|digits| *digits < 15).map_or(0, |digits| 4 * (15 - digits));
+    if dropped > 0 {
+        // To the nearest, and of two that are as near to the even one.
+        let (half, rest) = (1u128 << (dropped - 1), wide & ((1u128 << dropped) - 1));
+        let kept = wide >> dropped;
+        wide = (kept + u128::from(rest > half || (rest == half && kept & 1 == 1))) << dropped;
+        if wide >> 64 != 0 {
+            (wide, power) = (wide >> 4, power + 4);
+        }
+    }
+    let digits = format!("{wide:016x}");
+    let (first, rest) = digits.split_at(1);
+    let rest = match precision {
+        None => rest.trim_end_matches('0').to_owned(),
+        Some(count) => rest.chars().chain(std::iter::repeat('0')).take(count).collect(),
+    };
+    let point = if rest.is_empty() && !keep { "" } else { "." };
+    format!("{first}{point}{rest}p{power:+}")
+}
+
+/// A number in hexadecimal with a point or a power of two, and what follows it; `text` stands behind `0x`.
+pub(crate) fn read_binary(text: &str) -> Option<(f64, &str)> {
+    let (mut value, mut power, mut point, mut digits) = (0.0, 0i32, false, 0);
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        match c.to_digit(16) {
+            Some(digit) => {
+                value = value * 16.0 + f64::from(digit);
+                power = power.saturating_sub(if point { 4 } else { 0 });
+                digits += 1;
+            }
+            None if c == '.' && !point => point = true,
+            None => break,
+        }
+        rest = rest.get(1..).unwrap_or_default();
+    }
+    if digits == 0 {
+        return None;
+    }
+    if let Some(after) = rest.strip_prefix(['p', 'P']) {
+        let sign = after.len() - after.trim_start_matches(['+', '-']).len();
+        let end = after.get(sign..)?.find(|c: char| !c.is_ascii_digit());
+        let (number, behind) = after.split_at(end.map_or(after.len(), |end| sign + end));
+        if let Ok(exponent) = number.parse::<i32>() {
+            (power, rest) = (power.saturating_add(exponent), behind);
+        }
+    }
+    // In two steps, since a power of two may be out of range where the number is not.
+    let half = power / 2;
+    Some((value * 2f64.powi(half) * 2f64.powi(power.saturating_sub(half)), rest))
 }
 
 /// `%g`: the shorter of the two, without zeros at the end.

@@ -18,7 +18,7 @@ use std::{
     collections::HashMap,
     ffi::OsString,
     fs::File,
-    io::Write as _,
+    io::{self, Write as _},
     os::fd::AsFd as _,
     path::Path,
     pin::pin,
@@ -102,7 +102,11 @@ async fn run(options: Options) -> Result<u8, Error> {
         Ok(_) => Ok(shell.last_exit_status()),
         Err(error) => {
             let _ = shell.display_error(&mut shell.stderr(), &error);
-            Ok(1)
+            Ok(match error.kind() {
+                ErrorKind::FailedSourcingFile(_, e) if e.kind() == io::ErrorKind::NotFound => 127,
+                ErrorKind::FailedSourcingFile(..) => 126,
+                _ => 1,
+            })
         }
     }
 }

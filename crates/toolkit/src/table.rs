@@ -1,7 +1,7 @@
 //! Every command, one row each.
 
 use crate::{applet::Applet, applets, shell};
-use std::ffi::OsString;
+use std::{ffi::OsString, path::Path};
 
 /// One command's name and code.
 pub(crate) struct Row {
@@ -80,6 +80,25 @@ fn find(args: Vec<OsString>) -> i32 {
         findutils::find::find_main(words, &findutils::find::StandardDependencies::new())
     };
     text("find", args, main)
+}
+
+/// With `cp -RH` a link to a folder that is named stands for the folder; uutils wants to write it to a file.
+fn cp(mut args: Vec<OsString>) -> i32 {
+    let given = |letter: u8| {
+        let options = args.iter().skip(1).map(|arg| arg.as_encoded_bytes());
+        options.take_while(|arg| *arg != b"--").any(|arg| {
+            arg.starts_with(b"-") && !arg.starts_with(b"--") && arg.contains(&letter)
+        })
+    };
+    if given(b'H') && !given(b'L') && !given(b'P') {
+        let last = args.len().saturating_sub(1);
+        for arg in args.iter_mut().take(last).skip(1).filter(|arg| Path::new(arg).is_symlink()) {
+            if Path::new(arg).is_dir() {
+                arg.push("/");
+            }
+        }
+    }
+    uu_cp::uumain(args.into_iter())
 }
 
 /// Of `timeout -s KILL` the status is that of the command, which then is 137, as GNU's is; uutils gives 124.
@@ -261,7 +280,7 @@ pub(crate) static TABLE: &[Row] = &[
     uutils("chroot", |args| uu_chroot::uumain(args.into_iter())),
     uutils("cksum", |args| uu_cksum::uumain(args.into_iter())),
     uutils("comm", |args| uu_comm::uumain(args.into_iter())),
-    uutils("cp", |args| uu_cp::uumain(args.into_iter())),
+    uutils("cp", cp),
     uutils("csplit", |args| uu_csplit::uumain(args.into_iter())),
     uutils("cut", |args| uu_cut::uumain(args.into_iter())),
     uutils("date", |args| uu_date::uumain(args.into_iter())),

@@ -207,9 +207,13 @@ pub fn compose_std_command<S: AsRef<OsStr>, SE: extensions::ShellExtensions>(
         }
     }
 
+    // What is closed here is closed there.
+    let mut closed = vec![];
+
     // Redirect stdin, if applicable.
     match context.try_fd(OpenFiles::STDIN_FD) {
-        Some(OpenFile::Stdin(_)) | None => (),
+        Some(OpenFile::Stdin(_)) => (),
+        None => closed.push(OpenFiles::STDIN_FD),
         Some(stdin_file) => {
             let as_stdio: Stdio = stdin_file.into();
             cmd.stdin(as_stdio);
@@ -218,7 +222,8 @@ pub fn compose_std_command<S: AsRef<OsStr>, SE: extensions::ShellExtensions>(
 
     // Redirect stdout, if applicable.
     match context.try_fd(OpenFiles::STDOUT_FD) {
-        Some(OpenFile::Stdout(_)) | None => (),
+        Some(OpenFile::Stdout(_)) => (),
+        None => closed.push(OpenFiles::STDOUT_FD),
         Some(stdout_file) => {
             let as_stdio: Stdio = stdout_file.into();
             cmd.stdout(as_stdio);
@@ -227,7 +232,8 @@ pub fn compose_std_command<S: AsRef<OsStr>, SE: extensions::ShellExtensions>(
 
     // Redirect stderr, if applicable.
     match context.try_fd(OpenFiles::STDERR_FD) {
-        Some(OpenFile::Stderr(_)) | None => {}
+        Some(OpenFile::Stderr(_)) => (),
+        None => closed.push(OpenFiles::STDERR_FD),
         Some(stderr_file) => {
             let as_stdio: Stdio = stderr_file.into();
             cmd.stderr(as_stdio);
@@ -239,6 +245,7 @@ pub fn compose_std_command<S: AsRef<OsStr>, SE: extensions::ShellExtensions>(
         *fd != OpenFiles::STDIN_FD && *fd != OpenFiles::STDOUT_FD && *fd != OpenFiles::STDERR_FD
     });
     cmd.inject_fds(other_files)?;
+    cmd.close_fds(closed);
 
     Ok(cmd)
 }
@@ -246,6 +253,11 @@ pub fn compose_std_command<S: AsRef<OsStr>, SE: extensions::ShellExtensions>(
 pub(crate) async fn on_preexecute(
     cmd: &mut commands::SimpleCommand<'_, impl extensions::ShellExtensions>,
 ) -> Result<(), error::Error> {
+    // Only the commands of traps ask for it.
+    if cmd.shell.traps().iter_handlers().next().is_none() {
+        return Ok(());
+    }
+
     // Set BASH_COMMAND before invoking the DEBUG trap (and generally before
     // executing commands).
     let full_cmd = cmd.args.iter().map(|arg| arg.to_string()).join(" ");
@@ -348,13 +360,11 @@ impl<'a, SE: extensions::ShellExtensions> SimpleCommand<'a, SE> {
 
         // If we're in POSIX mode and found a special builtin (that's not disabled), then invoke it
         // without considering functions.
-        if self.shell.options().posix_mode
-            && builtin
-                .as_ref()
-                .is_some_and(|r| !r.disabled && r.special_builtin)
+        if let Some(builtin) = builtin
+            .as_ref()
+            .filter(|r| self.shell.options().posix_mode && !r.disabled && r.special_builtin)
+            .cloned()
         {
-            #[allow(clippy::unwrap_used, reason = "we just checked that builtin is Some")]
-            let builtin = builtin.unwrap();
             return self.execute_via_builtin(builtin).await;
         }
 
@@ -713,7 +723,7 @@ pub(crate) async fn invoke_command_in_subshell_and_get_output(
         drop(reader);
         // Command substitutions don't inherit errexit by default. Only inherit it when
         // command_subst_inherits_errexit is enabled, otherwise disable errexit in the subshell.
-        if !shell.options().command_subst_inherits_errexit {
+        if !shell.options().command_subst_inherits_errexit && !shell.options().posix_mode {
             shell.options_mut().exit_on_nonzero_command_exit = false;
         }
         let result = run_substitution_command(shell, &mut params, s).await;

@@ -16,6 +16,9 @@ pub struct Error {
     /// Whether or not the error should be considered a "fatal" error that would
     /// result in abnormal exit of a non-interactive shell.
     fatal: bool,
+
+    /// Whether what follows on the same line is not run.
+    ends_line: bool,
 }
 
 /// Monolithic error type for the shell
@@ -38,8 +41,12 @@ pub enum ErrorKind {
     ConvertingIndexedArrayToAssociativeArray,
 
     /// An error occurred while sourcing the indicated script file.
-    #[error("failed to source file: {0}")]
+    #[error("{}: {}", .0.display(), .1)]
     FailedSourcingFile(PathBuf, #[source] std::io::Error),
+
+    /// What a redirection names came to no word, or to several.
+    #[error("{0}: ambiguous redirect")]
+    AmbiguousRedirection(String),
 
     /// The shell failed to send a signal to a process.
     #[error("failed to send signal to process")]
@@ -367,11 +374,11 @@ impl From<&ErrorKind> for results::ExecutionExitCode {
             ErrorKind::Unimplemented(..) | ErrorKind::UnimplementedAndTracked(..) => {
                 Self::Unimplemented
             }
-            ErrorKind::ParseError(..) => Self::InvalidUsage,
             ErrorKind::FunctionParseError(..) => Self::InvalidUsage,
             ErrorKind::TestCommandParseError(..) => Self::InvalidUsage,
             ErrorKind::FailedToExecuteCommand(..) => Self::CannotExecute,
             ErrorKind::FunctionNameShadowsSpecialBuiltin { .. } => Self::InvalidUsage,
+            ErrorKind::ParseError(..) => Self::InvalidUsage,
             ErrorKind::IoError(io_err) => io_err.into(),
             ErrorKind::BuiltinError(inner, ..) => inner.as_exit_code(),
             _ => Self::GeneralError,
@@ -403,6 +410,7 @@ where
         Self {
             kind: convertible_to_kind.into(),
             fatal: false,
+            ends_line: false,
         }
     }
 }
@@ -412,6 +420,25 @@ impl Error {
     #[must_use]
     pub const fn into_fatal(mut self) -> Self {
         self.fatal = true;
+        self
+    }
+
+    /// The same error, after which the rest of the line is not run.
+    #[must_use]
+    pub(crate) const fn into_line_end(mut self) -> Self {
+        self.ends_line = true;
+        self
+    }
+
+    /// Whether what follows on the same line is not run.
+    pub(crate) const fn ends_line(&self) -> bool {
+        self.ends_line
+    }
+
+    /// The same error, which ends no shell.
+    #[must_use]
+    pub const fn into_harmless(mut self) -> Self {
+        self.fatal = false;
         self
     }
 

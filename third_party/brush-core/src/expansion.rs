@@ -419,6 +419,8 @@ pub(crate) async fn basic_expand_heredoc_word(
 ) -> Result<String, error::Error> {
     let mut expander = WordExpander::new(shell, params);
     expander.heredoc_mode = true;
+    // In braces, all is as between double quotes.
+    expander.in_double_quotes = true;
     expander.disable_brace_expansion = true;
     expander.basic_expand_to_str(word_str.as_ref()).await
 }
@@ -579,7 +581,12 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
 
     /// Apply tilde-expansion, parameter expansion, command substitution, and arithmetic expansion.
     pub async fn basic_expand_to_str(&mut self, word: &str) -> Result<String, error::Error> {
-        Ok(String::from(self.basic_expand(word).await?))
+        let expansion = self.basic_expand(word).await?;
+        if expansion.concatenate && expansion.fields.len() > 1 {
+            let joiner = self.shell.ifs_joiner();
+            return Ok(expansion.fields.into_iter().map(String::from).join(&joiner));
+        }
+        Ok(String::from(expansion))
     }
 
     async fn basic_expand_opt_pattern(
@@ -705,34 +712,24 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
     /// (except those escaped in ways valid in double-quotes) but still expand parameters,
     /// command substitutions, and arithmetic.
     async fn expand_parameter_word(&mut self, word: &str) -> Result<Expansion, error::Error> {
-        if self.in_double_quotes {
-            // When inside double-quotes, we need to parse the word with double-quote semantics.
-            // If the word already starts with a double-quote, we need to remove those quotes
-            // and expand what's inside with normal (non-double-quote) semantics.
-            if let Some(stripped) = word.strip_prefix('"')
-                && let Some(inner) = stripped.strip_suffix('"')
-            {
-                // Remove the surrounding double-quotes and expand the content normally
-                // This requires us to temporarily clear in_double_quotes so the inner
-                // content gets normal processing.
-                let previously_in_double_quotes = self.in_double_quotes;
-                self.in_double_quotes = false;
-
-                // Now perform the expansion and make sure to restore the previous state,
-                // even if the expansion fails.
-                let result = self.basic_expand(inner).await;
-                self.in_double_quotes = previously_in_double_quotes;
-
-                result
-            } else {
-                // Not double-quoted - wrap in double-quotes to get double-quote parsing semantics
-                let wrapped = std::format!("\"{word}\"");
-                self.basic_expand(&wrapped).await
-            }
-        } else {
+        if !self.in_double_quotes {
             // When not inside double-quotes, perform normal expansion with quote removal
-            self.basic_expand(word).await
+            return self.basic_expand(word).await;
         }
+        let pieces =
+            brush_parser::word::parse_double_quoted_parameter_word(word, &self.parser_options)?;
+        if pieces.is_empty() {
+            return Ok(Expansion::from(ExpansionPiece::Unsplittable(String::new())));
+        }
+        let fields = self
+            .process_double_quoted_pieces(pieces.into_iter().map(|piece| piece.piece))
+            .await?;
+        Ok(Expansion {
+            fields,
+            concatenate: false,
+            undefined: false,
+            from_array: false,
+        })
     }
 
     fn brace_expand_if_needed(&self, word: &'a str) -> Result<Cow<'a, str>, error::Error> {
@@ -916,7 +913,9 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
 
                 // Process pieces; don't inspect the result yet, so we can make
                 // sure we restore the previous value of the 'in_double_quotes' flag.
-                let result = self.process_double_quoted_pieces(pieces).await;
+                let result = self
+                    .process_double_quoted_pieces(pieces.into_iter().map(|piece| piece.piece))
+                    .await;
 
                 // Restore the previous state
                 self.in_double_quotes = previously_in_double_quotes;
@@ -1052,17 +1051,17 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
     /// This ensures proper handling of concatenation and field building.
     async fn process_double_quoted_pieces(
         &mut self,
-        pieces: Vec<brush_parser::word::WordPieceWithSource>,
+        pieces: impl Iterator<Item = brush_parser::word::WordPiece> + Send,
     ) -> Result<Vec<WordField>, error::Error> {
         let mut fields: Vec<WordField> = vec![];
-        let concatenation_joiner = self.shell.get_ifs_first_char();
+        let concatenation_joiner = self.shell.ifs_joiner();
 
         for piece in pieces {
             let Expansion {
                 fields: this_fields,
                 concatenate,
                 ..
-            } = self.expand_word_piece(piece.piece).await?;
+            } = self.expand_word_piece(piece).await?;
 
             let fields_to_append = if concatenate {
                 #[expect(unstable_name_collisions)]
@@ -1075,7 +1074,7 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
                             .collect()
                     })
                     .intersperse(vec![ExpansionPiece::Unsplittable(
-                        concatenation_joiner.to_string(),
+                        concatenation_joiner.clone(),
                     )])
                     .flatten()
                     .collect();
@@ -1187,7 +1186,7 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
                         ParameterState::DefinedEmptyString,
                     ) => Ok(expanded_parameter),
                     _ => {
-                        let result = self.basic_expand_to_str(error_message).await?;
+                        let result = String::from(self.expand_parameter_word(error_message).await?);
                         let result = match (result.is_empty(), test_type) {
                             (false, _) => result,
                             (true, brush_parser::word::ParameterTestType::Unset) => "parameter not set".to_owned(),

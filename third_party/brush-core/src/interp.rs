@@ -31,7 +31,7 @@ struct PipelineExecutionContext<'a, SE: extensions::ShellExtensions> {
 #[derive(Clone, Default)]
 pub struct ExecutionParameters {
     /// The open files tracked by the current context.
-    open_files: openfiles::OpenFiles,
+    pub(crate) open_files: openfiles::OpenFiles,
     /// Policy for how to manage spawned external processes.
     pub process_group_policy: ProcessGroupPolicy,
     /// Whether `errexit` (exit on error) behavior should be
@@ -242,6 +242,9 @@ impl Execute for ast::Program {
                 Err(err) => {
                     // Display the error and convert to an execution result.
                     let _ = shell.display_error(&mut params.stderr(shell), &err);
+                    // What cannot be expanded or assigned ends a shell of POSIX (XCU 2.8.1).
+                    let ends = shell.options().posix_mode && !err.ends_line();
+                    let err = if ends { err.into_fatal() } else { err };
                     result = err.into_result(shell);
                 }
             }
@@ -440,7 +443,11 @@ impl Execute for ast::Pipeline {
         // We reuse `suppress_errexit` here because bash suppresses the ERR trap in
         // exactly the same contexts it suppresses errexit (conditionals, `!`-prefixed
         // pipelines, etc.).
-        if !result.is_success() && !params.suppress_errexit && !self.bang {
+        if !result.is_success()
+            && !params.suppress_errexit
+            && !self.bang
+            && !judges_itself(&self.seq)
+        {
             if shell.traps().handles(crate::traps::TrapSignal::Err) {
                 shell
                     .invoke_trap_handler(crate::traps::TrapSignal::Err, &params)
@@ -448,8 +455,9 @@ impl Execute for ast::Pipeline {
             }
         }
 
-        // Apply errexit if not suppressed (and not negated)
-        if !params.suppress_errexit && !self.bang {
+        // Apply errexit if not suppressed (and not negated). What failed within a compound command in
+        // this process has been judged there.
+        if !params.suppress_errexit && !self.bang && !judges_itself(&self.seq) {
             shell.apply_errexit_if_enabled(&mut result);
         }
 
@@ -483,6 +491,20 @@ impl Execute for ast::Pipeline {
         }
 
         Ok(result)
+    }
+}
+
+/// Whether a pipeline is a compound command that runs in this process: its own commands end the shell
+/// when they fail, and where they are allowed to fail, so is it (POSIX, XCU set -e).
+const fn judges_itself(seq: &[ast::Command]) -> bool {
+    match seq {
+        [ast::Command::Compound(compound, _)] => !matches!(
+            compound,
+            ast::CompoundCommand::Subshell(_)
+                | ast::CompoundCommand::Arithmetic(_)
+                | ast::CompoundCommand::Coprocess(_)
+        ),
+        _ => false,
     }
 }
 
@@ -671,7 +693,14 @@ impl<SE: extensions::ShellExtensions> ExecuteInPipeline<SE> for ast::Command {
                 // Set up any additional redirects.
                 if let Some(redirects) = redirects {
                     for redirect in &redirects.0 {
-                        setup_redirect(shell, &mut params, redirect).await?;
+                        if let Err(e) = setup_redirect(shell, &mut params, redirect).await {
+                            let _ = shell.display_error(&mut params.stderr(shell), &e);
+                            let mut result = ExecutionResult::general_error();
+                            if !params.suppress_errexit {
+                                shell.apply_errexit_if_enabled(&mut result);
+                            }
+                            return Ok(result.into());
+                        }
                     }
                 }
 
@@ -1232,6 +1261,7 @@ impl<SE: extensions::ShellExtensions> ExecuteInPipeline<SE> for ast::SimpleComma
             .map(|won| CommandPrefixOrSuffixItem::Word(won.clone()));
 
         let mut assignments = vec![];
+        let mut redirects = vec![];
         let mut args: Vec<CommandArg> = vec![];
         let mut command_takes_assignments = false;
 
@@ -1241,14 +1271,7 @@ impl<SE: extensions::ShellExtensions> ExecuteInPipeline<SE> for ast::SimpleComma
 
         for item in prefix_iter.chain(cmd_name_items.iter()).chain(suffix_iter) {
             match item {
-                CommandPrefixOrSuffixItem::IoRedirect(redirect) => {
-                    if let Err(e) = setup_redirect(context.shell, &mut params, redirect).await
-                    {
-                        let mut stderr = params.stderr(context.shell);
-                        let _ = context.shell.display_error(&mut stderr, &e);
-                        return Ok(ExecutionResult::general_error().into());
-                    }
-                }
+                CommandPrefixOrSuffixItem::IoRedirect(redirect) => redirects.push(redirect),
                 CommandPrefixOrSuffixItem::ProcessSubstitution(kind, subshell_command) => {
                     let (installed_fd_num, substitution_file) = setup_process_substitution(
                         context.shell,
@@ -1297,48 +1320,51 @@ impl<SE: extensions::ShellExtensions> ExecuteInPipeline<SE> for ast::SimpleComma
                     }
                 }
                 CommandPrefixOrSuffixItem::Word(arg) => {
-                    let mut next_args =
+                    let next_args =
                         expansion::full_expand_and_split_word(context.shell, &params, arg)
                             .await?;
 
                     if args.is_empty() {
                         if let Some(cmd_name) = next_args.first() {
-                            if let Some(alias_value) =
-                                context.shell.aliases().get(cmd_name.as_str())
-                            {
-                                //
-                                // TODO(#57): This is a total hack; aliases are supposed to be
-                                // handled much earlier in the process.
-                                //
-                                let mut alias_pieces: Vec<_> = alias_value
-                                    .split_ascii_whitespace()
-                                    .map(|i| i.to_owned())
-                                    .collect();
-
-                                next_args.remove(0);
-                                alias_pieces.append(&mut next_args);
-
-                                next_args = alias_pieces;
-                            }
-
-                            let first_arg = next_args[0].as_str();
-
                             // Check if we're going to be invoking a special declaration builtin.
                             // That will change how we parse and process args.
                             if context
                                 .shell
                                 .builtins()
-                                .get(first_arg)
+                                .get(cmd_name.as_str())
                                 .is_some_and(|r| !r.disabled && r.declaration_builtin)
                             {
                                 command_takes_assignments = true;
                             }
                         }
+                    } else if args.iter().all(leads_to_command) {
+                        // `command` passes on what its command is given.
+                        command_takes_assignments = next_args.first().is_some_and(|name| {
+                            let builtin = context.shell.builtins().get(name);
+                            builtin.is_some_and(|r| !r.disabled && r.declaration_builtin)
+                        });
                     }
 
                     let mut next_args = next_args.into_iter().map(CommandArg::String).collect();
                     args.append(&mut next_args);
                 }
+            }
+        }
+
+        // Words are expanded first, then files are opened (POSIX, XCU 2.9.1.1).
+        params.open_files.note_changes();
+        for redirect in redirects {
+            if let Err(e) = setup_redirect(context.shell, &mut params, redirect).await {
+                let mut stderr = params.stderr(context.shell);
+                let _ = context.shell.display_error(&mut stderr, &e);
+                let special = args
+                    .first()
+                    .is_some_and(|name| context.shell.is_posix_special(&name.to_string()));
+                let mut result = ExecutionResult::general_error();
+                if special && !context.shell.options().interactive {
+                    result.next_control_flow = ExecutionControlFlow::ExitShell;
+                }
+                return Ok(result.into());
             }
         }
 
@@ -1356,6 +1382,7 @@ impl<SE: extensions::ShellExtensions> ExecuteInPipeline<SE> for ast::SimpleComma
 
             match execute_command(context, params, cmd_name, assignments, args).await {
                 Ok(result) => Ok(result),
+                Err(err) if err.ends_line() => Err(err),
                 Err(err) => {
                     let _ = match stderr {
                         Some(mut stderr) => parent_shell.display_error(&mut stderr, &err),
@@ -1369,9 +1396,9 @@ impl<SE: extensions::ShellExtensions> ExecuteInPipeline<SE> for ast::SimpleComma
         } else {
             // No command to run; assignments must be applied to this shell.
             for assignment in assignments {
-                // Apply the assignment. Don't mark as fatal - let errors be handled
-                // at the program level so multiple complete_commands can execute independently.
-                apply_assignment(
+                // Errors are handled at the program level, so that multiple complete_commands can
+                // execute independently; POSIX wants them to end the shell.
+                let done = apply_assignment(
                     assignment,
                     context.shell,
                     &params,
@@ -1379,7 +1406,9 @@ impl<SE: extensions::ShellExtensions> ExecuteInPipeline<SE> for ast::SimpleComma
                     None,
                     EnvironmentScope::Global,
                 )
-                .await?;
+                .await;
+                let posix = context.shell.options().posix_mode;
+                done.map_err(|e| if posix { e.into_fatal() } else { e })?;
             }
 
             // Assignment-only statements clear $_ (set to empty string).
@@ -1403,6 +1432,11 @@ impl<SE: extensions::ShellExtensions> ExecuteInPipeline<SE> for ast::SimpleComma
     }
 }
 
+/// Whether a command's name may follow: this is `command`, or `--` behind it.
+fn leads_to_command(arg: &CommandArg) -> bool {
+    matches!(arg, CommandArg::String(word) if word == "command" || word == "--")
+}
+
 async fn execute_command(
     context: PipelineExecutionContext<'_, impl extensions::ShellExtensions>,
     params: ExecutionParameters,
@@ -1413,9 +1447,36 @@ async fn execute_command(
     // Push a new ephemeral environment scope for the duration of the command. We'll
     // set command-scoped variable assignments after doing so, and revert them before
     // returning.
+    let special = context.shell.is_posix_special(&cmd_name);
+    if special {
+        // What is assigned to in front of a special builtin stays so (POSIX, XCU 2.14).
+        for assignment in &assignments {
+            apply_assignment(
+                assignment,
+                context.shell,
+                &params,
+                cmd_name == "exec",
+                None,
+                EnvironmentScope::Global,
+            )
+            .await
+            .map_err(error::Error::into_fatal)?;
+        }
+    }
+
     let mut guard = crate::env::ScopeGuard::new(context.shell, EnvironmentScope::Command);
 
-    for assignment in &assignments {
+    for assignment in assignments.iter().filter(|_| !special) {
+        if let Err(e) = refuse_readonly(guard.shell(), assignment) {
+            if guard.shell().options().posix_mode {
+                return Err(e.into_line_end());
+            }
+            // As in bash: the command runs without the assignment.
+            let shell = guard.shell();
+            let _ = shell.display_error(&mut params.stderr(shell), &e);
+            continue;
+        }
+
         // Ensure it's tagged as exported and created in the command scope.
         apply_assignment(
             assignment,
@@ -1455,6 +1516,21 @@ async fn execute_command(
     // Execute
     // TODO(jobs): do we need to move self back to foreground on error here?
     cmd.execute().await
+}
+
+/// An error if the variable that is assigned to cannot be changed.
+fn refuse_readonly(
+    shell: &Shell<impl extensions::ShellExtensions>,
+    assignment: &ast::Assignment,
+) -> Result<(), error::Error> {
+    let (ast::AssignmentName::VariableName(name)
+    | ast::AssignmentName::ArrayElementName(name, _)) = &assignment.name;
+    match shell.env().get(name) {
+        Some((_, variable)) if variable.is_readonly() => {
+            Err(error::Error::from(error::ErrorKind::ReadonlyVariable).about(&name))
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn expand_assignment(
@@ -1608,6 +1684,10 @@ async fn apply_assignment(
             .await;
     }
 
+    if variable_name == "PATH" {
+        shell.program_location_cache_mut().reset();
+    }
+
     // See if we need to eval an array index.
     if let Some(idx) = &array_index {
         let will_be_indexed_array = if let Some((_, existing_value)) =
@@ -1700,6 +1780,23 @@ async fn apply_assignment(
     shell.env_mut().add(variable_name, new_var, creation_scope)
 }
 
+/// The file that a redirection names. POSIX does not split it, nor is it a pattern; bash wants it to
+/// come to one word.
+async fn expand_redirect_target(
+    shell: &mut Shell<impl extensions::ShellExtensions>,
+    params: &ExecutionParameters,
+    word: &ast::Word,
+) -> Result<String, error::Error> {
+    if shell.options().posix_mode && !shell.options().interactive {
+        return expansion::basic_expand_word(shell, params, word).await;
+    }
+    let mut fields = expansion::full_expand_and_split_word(shell, params, word).await?;
+    match (fields.pop(), fields.is_empty()) {
+        (Some(field), true) => Ok(field),
+        _ => Err(error::ErrorKind::AmbiguousRedirection(word.flatten()).into()),
+    }
+}
+
 #[expect(clippy::too_many_lines)]
 pub(crate) async fn setup_redirect(
     shell: &mut Shell<impl extensions::ShellExtensions>,
@@ -1708,13 +1805,7 @@ pub(crate) async fn setup_redirect(
 ) -> Result<(), error::Error> {
     match redirect {
         ast::IoRedirect::OutputAndError(f, append) => {
-            let mut expanded_fields =
-                expansion::full_expand_and_split_word(shell, params, f).await?;
-            if expanded_fields.len() != 1 {
-                return Err(error::ErrorKind::InvalidRedirection.into());
-            }
-
-            let expanded_file_path = expanded_fields.remove(0);
+            let expanded_file_path = expand_redirect_target(shell, params, f).await?;
             setup_redirect_output_and_error_to(shell, params, &expanded_file_path, *append)?;
         }
 
@@ -1723,15 +1814,8 @@ pub(crate) async fn setup_redirect(
                 ast::IoFileRedirectTarget::Filename(f) => {
                     let mut options = std::fs::File::options();
 
-                    let mut expanded_fields =
-                        expansion::full_expand_and_split_word(shell, params, f).await?;
-
-                    if expanded_fields.len() != 1 {
-                        return Err(error::ErrorKind::InvalidRedirection.into());
-                    }
-
-                    let expanded_file_path: PathBuf =
-                        shell.absolute_path(Path::new(expanded_fields.remove(0).as_str()));
+                    let target = expand_redirect_target(shell, params, f).await?;
+                    let expanded_file_path: PathBuf = shell.absolute_path(Path::new(&target));
 
                     let default_fd_if_unspecified = get_default_fd_for_redirect_kind(kind);
                     match kind {
@@ -1825,14 +1909,7 @@ pub(crate) async fn setup_redirect(
 
                     let fd_num = specified_fd_num.unwrap_or(default_fd_if_unspecified);
 
-                    let mut expanded_fields =
-                        expansion::full_expand_and_split_word(shell, params, word).await?;
-
-                    if expanded_fields.len() != 1 {
-                        return Err(error::ErrorKind::InvalidRedirection.into());
-                    }
-
-                    let mut expanded = expanded_fields.remove(0);
+                    let mut expanded = expand_redirect_target(shell, params, word).await?;
 
                     let dash = if expanded.ends_with('-') {
                         expanded.pop();

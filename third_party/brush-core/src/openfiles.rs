@@ -317,6 +317,8 @@ pub enum OpenFileEntry<'a> {
 pub struct OpenFiles {
     /// Maps shell file descriptors to open files.
     files: HashMap<ShellFd, Option<OpenFile>>,
+    /// Those that were opened or closed since they were last told to be noted.
+    changed: Vec<ShellFd>,
 }
 
 impl OpenFiles {
@@ -341,6 +343,7 @@ impl OpenFiles {
                 (Self::STDOUT_FD, Some(std::io::stdout().into())),
                 (Self::STDERR_FD, Some(std::io::stderr().into())),
             ]),
+            changed: Vec::new(),
         }
     }
 
@@ -371,6 +374,21 @@ impl OpenFiles {
         self.files.get(&Self::STDERR_FD).and_then(|f| f.as_ref())
     }
 
+    /// From now on notes what is opened and closed.
+    pub(crate) fn note_changes(&mut self) {
+        self.changed.clear();
+    }
+
+    /// What was opened or closed since.
+    pub(crate) fn changed(&self) -> &[ShellFd] {
+        &self.changed
+    }
+
+    /// Takes over others, with what is closed there.
+    pub(crate) fn adopt(&mut self, others: Self) {
+        self.files.extend(others.files);
+    }
+
     /// Tries to remove an open file by its file descriptor. If the file descriptor
     /// is not used, `None` will be returned; otherwise, the removed file will
     /// be returned.
@@ -379,6 +397,7 @@ impl OpenFiles {
     ///
     /// * `fd`: The file descriptor to remove.
     pub fn remove_fd(&mut self, fd: ShellFd) -> Option<OpenFile> {
+        self.changed.push(fd);
         self.files.insert(fd, None).and_then(|f| f)
     }
 
@@ -421,6 +440,7 @@ impl OpenFiles {
     /// * `fd`: The file descriptor to associate with the file.
     /// * `file`: The file to associate with the file descriptor.
     pub fn set_fd(&mut self, fd: ShellFd, file: OpenFile) -> Option<OpenFile> {
+        self.changed.push(fd);
         self.files.insert(fd, Some(file)).and_then(|f| f)
     }
 
@@ -458,6 +478,9 @@ where
 {
     fn from(iter: I) -> Self {
         let files = iter.map(|(fd, file)| (fd, Some(file))).collect();
-        Self { files }
+        Self {
+            files,
+            changed: Vec::new(),
+        }
     }
 }

@@ -183,10 +183,7 @@ impl Pattern {
 
         // Similarly, if we're *confident* the pattern doesn't require expansion, then we
         // know there's a single expansion (before filtering).
-        } else if !self.pieces.iter().any(|piece| {
-            matches!(piece, PatternPiece::Pattern(_))
-                && requires_expansion(piece.as_str(), self.enable_extended_globbing)
-        }) {
+        } else if !requires_expansion(&text_of(&self.pieces), self.enable_extended_globbing) {
             let concatenated: String = self.pieces.iter().map(|piece| piece.as_str()).collect();
 
             if let Some(filter) = path_filter
@@ -260,15 +257,9 @@ impl Pattern {
 
         let count = components.len();
         for (number, component) in components.into_iter().enumerate() {
-            if !component.iter().any(|piece| {
-                matches!(piece, PatternPiece::Pattern(_))
-                    && requires_expansion(piece.as_str(), self.enable_extended_globbing)
-            }) {
+            if !requires_expansion(&text_of(&component), self.enable_extended_globbing) {
+                let flattened = component.iter().map(unquoted).collect::<String>();
                 for p in &mut paths_so_far {
-                    let flattened = component
-                        .iter()
-                        .map(|piece| piece.as_str())
-                        .collect::<String>();
                     sys::fs::push_path_for_pattern(p, &flattened);
                 }
                 // Not everything that was found has it.
@@ -380,22 +371,7 @@ impl Pattern {
             regex_str.push('^');
         }
 
-        let mut current_pattern = String::new();
-        for piece in &self.pieces {
-            match piece {
-                PatternPiece::Pattern(s) => {
-                    current_pattern.push_str(s);
-                }
-                PatternPiece::Literal(s) => {
-                    for c in s.chars() {
-                        if crate::regex::regex_char_is_special(c) {
-                            current_pattern.push('\\');
-                        }
-                        current_pattern.push(c);
-                    }
-                }
-            }
-        }
+        let current_pattern = text_of(&self.pieces);
 
         let regex_piece =
             pattern_to_regex_str(current_pattern.as_str(), self.enable_extended_globbing)?;
@@ -466,6 +442,39 @@ fn below(folder: &Path, all: bool, options: &FilenameExpansionOptions) -> Vec<st
         }
     }
     found
+}
+
+/// Pieces as one pattern, in which what was quoted is escaped.
+fn text_of(pieces: &[PatternPiece]) -> String {
+    let mut text = String::new();
+    for piece in pieces {
+        match piece {
+            PatternPiece::Pattern(s) => text.push_str(s),
+            PatternPiece::Literal(s) => {
+                for c in s.chars() {
+                    // Between brackets these two mean something as well.
+                    if crate::regex::regex_char_is_special(c) || matches!(c, '-' | '!') {
+                        text.push('\\');
+                    }
+                    text.push(c);
+                }
+            }
+        }
+    }
+    text
+}
+
+/// The text of a piece without wildcards: a pattern's backslashes are not part of a file's name.
+fn unquoted(piece: &PatternPiece) -> String {
+    let PatternPiece::Pattern(text) = piece else {
+        return piece.as_str().to_owned();
+    };
+    let mut plain = String::new();
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        plain.push(if c == '\\' { chars.next().unwrap_or(c) } else { c });
+    }
+    plain
 }
 
 fn requires_expansion(s: &str, enable_extended_globbing: bool) -> bool {

@@ -69,6 +69,8 @@ pub(crate) fn fork<SE: extensions::ShellExtensions>(
             shell.become_subshell();
             params.process_group_policy = ProcessGroupPolicy::SameProcessGroup;
             params.last_command = true;
+            // What the subshell was given is its own: `exec` in it redirects that.
+            shell.adopt_open_files(&mut params.open_files);
             Ok(None)
         }
     }

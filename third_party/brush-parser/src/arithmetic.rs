@@ -76,8 +76,8 @@ peg::parser! {
             "~" _ x:(@) { ast::ArithmeticExpr::UnaryOp(ast::UnaryOperator::BitwiseNot, Box::new(x)) }
             --
             // NOTE: We add negative lookahead to avoid ambiguity with the pre-increment/pre-decrement operators.
-            "+" !['+'] _ x:(@) { ast::ArithmeticExpr::UnaryOp(ast::UnaryOperator::UnaryPlus, Box::new(x)) }
-            "-" !['-'] _ x:(@) { ast::ArithmeticExpr::UnaryOp(ast::UnaryOperator::UnaryMinus, Box::new(x)) }
+            "+" !("+" _ lvalue()) _ x:(@) { ast::ArithmeticExpr::UnaryOp(ast::UnaryOperator::UnaryPlus, Box::new(x)) }
+            "-" !("-" _ lvalue()) _ x:(@) { ast::ArithmeticExpr::UnaryOp(ast::UnaryOperator::UnaryMinus, Box::new(x)) }
             --
             "++" _ x:lvalue() { ast::ArithmeticExpr::UnaryAssignment(ast::UnaryAssignmentOperator::PrefixIncrement, x) }
             "--" _ x:lvalue() { ast::ArithmeticExpr::UnaryAssignment(ast::UnaryAssignmentOperator::PrefixDecrement, x) }
@@ -109,24 +109,27 @@ peg::parser! {
                 parse_shell_literal_number(s, radix.cast_unsigned())
             } /
             // Hex literal
-            "0" ['x' | 'X'] s:$(['0'..='9' | 'a'..='f' | 'A'..='F']*) {?
-                i64::from_str_radix(s, 16).or(Err("i64"))
-            } /
+            "0" ['x' | 'X'] s:$(['0'..='9' | 'a'..='f' | 'A'..='F']*) { wrapped(s, 16) } /
             // Octal literal
-            s:$("0" ['0'..='8']*) {?
-                i64::from_str_radix(s, 8).or(Err("i64"))
-            } /
+            s:$("0" ['0'..='7']*) { wrapped(s, 8) } /
             // Decimal literal
             decimal_literal()
 
         rule decimal_literal() -> i64 =
-            s:$(['1'..='9'] ['0'..='9']*) {?
-                // Parse as u64 first, then cast to i64. This handles values like
-                // 9223372036854775808 (i64::MAX + 1) which is needed for INT64_MIN
-                // when preceded by unary minus: -(9223372036854775808) wraps to i64::MIN.
-                s.parse::<u64>().map(|v| v.cast_signed()).or(Err("i64"))
-            }
+            s:$(['1'..='9'] ['0'..='9']*) { wrapped(s, 10) }
     }
+}
+
+/// A number's lowest 64 bits, as in every shell that has numbers of that size.
+fn wrapped(digits: &str, radix: u32) -> i64 {
+    digits
+        .chars()
+        .filter_map(|digit| digit.to_digit(radix))
+        .fold(0i64, |number, digit| {
+            number
+                .wrapping_mul(i64::from(radix))
+                .wrapping_add(i64::from(digit))
+        })
 }
 
 fn parse_shell_literal_number(s: &str, radix: u64) -> Result<i64, &'static str> {

@@ -96,7 +96,7 @@ pub enum WordParseError {
     BraceExpansion(String, ParseErrorLocation),
 
     /// An error occurred while parsing a word.
-    #[error("failed to parse word '{0}'")]
+    #[error("{0}: bad substitution")]
     Word(String, ParseErrorLocation),
 }
 

@@ -3,6 +3,7 @@
 // TODO(unwrap): remove or scope this allow attribute
 #![allow(clippy::unwrap_used)]
 
+pub mod aliases;
 pub mod arithmetic;
 pub mod ast;
 pub mod pattern;

@@ -55,13 +55,16 @@ peg::parser! {
             ['\\'] [c] { c.to_string() }
 
         rule bracket_expression() -> String =
-            "[" invert:(invert_char()?) members:bracket_member()+ "]" {
-                let mut members = members.into_iter().flatten().collect::<Vec<_>>();
+            "[" invert:(invert_char()?) first:(closing_bracket()?) members:bracket_member()* "]" {?
+                if first.is_none() && members.is_empty() {
+                    return Err("a member");
+                }
+                let mut members = first.into_iter().chain(members).flatten().collect::<Vec<_>>();
 
                 // If we completed the parse but ended up with no valid members
                 // of the bracket expression, then return a regex that matches nothing.
                 // (Or in the inverted case, matches everything.)
-                if members.is_empty() {
+                Ok(if members.is_empty() {
                     if invert.is_some() {
                         String::from(".")
                     } else {
@@ -73,8 +76,12 @@ peg::parser! {
                     }
 
                     std::format!("[{}]", members.join(""))
-                }
+                })
             }
+
+        // A bracket that stands first is a member.
+        rule closing_bracket() -> Option<String> =
+            "]" !['-'] { Some(String::from(r"\]")) }
 
         rule invert_char() -> bool =
             ['!' | '^'] { true }
@@ -107,12 +114,15 @@ peg::parser! {
             }
 
         rule single_char_bracket_member() -> (String, char) =
+            // The forms for a character and for those equal to it.
+            "[." c:[_] ".]" { (in_class(c), c) } /
+            "[=" c:[_] "=]" { (in_class(c), c) } /
             // Preserve escaped characters as-is.
-            ['\\'] [c] { (std::format!("\\{c}"), c) } /
+            ['\\'] [c] { (in_class(c), c) } /
             // Escape opening bracket.
             ['['] { (String::from(r"\["), '[') } /
             // Any other character except closing bracket gets added as-is.
-            [c if c != ']'] { (c.to_string(), c) }
+            [c if c != ']'] { (in_class(c), c) }
 
         rule wildcard() -> String =
             "?" { String::from(".") } /
@@ -204,6 +214,15 @@ peg::parser! {
 pub fn pattern_has_glob_metacharacters(pattern: &str, enable_extended_globbing: bool) -> bool {
     pattern_to_regex_translator::has_glob_metacharacters(pattern, enable_extended_globbing)
         .unwrap_or(false)
+}
+
+/// A character as a member of a class of a regular expression.
+fn in_class(c: char) -> String {
+    if matches!(c, '\\' | '[' | ']' | '^' | '-' | '&' | '~') {
+        std::format!("\\{c}")
+    } else {
+        c.to_string()
+    }
 }
 
 /// Returns whether or not a given character needs to be escaped in a regular expression.

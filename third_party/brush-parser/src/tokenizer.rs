@@ -759,6 +759,136 @@ impl<'a, R: ?Sized + std::io::BufRead> Tokenizer<'a, R> {
         Ok(())
     }
 
+    /// Consumes what follows `${`, up to its brace and with it, as it is written (POSIX, 2.6.2): what is
+    /// quoted or belongs to an expansion within is not looked at.
+    fn consume_braced_parameter(
+        &mut self,
+        state: &mut TokenParseState,
+        in_double_quotes: bool,
+    ) -> Result<(), TokenizerError> {
+        let start = state.token_so_far.len();
+        loop {
+            let Some(c) = self.next_char()? else {
+                return Err(TokenizerError::UnterminatedVariable);
+            };
+            match c {
+                '\\' if matches!(self.peek_char()?, Some('\n')) => self.consume_char()?,
+                '\\' => {
+                    state.append_char(c);
+                    if let Some(escaped) = self.next_char()? {
+                        state.append_char(escaped);
+                    }
+                }
+                '}' => {
+                    state.append_char(c);
+                    return Ok(());
+                }
+                '\'' => {
+                    let so_far = state.token_so_far.get(start..).unwrap_or_default();
+                    let quotes = !in_double_quotes || takes_pattern(so_far);
+                    let ansi = quotes && !in_double_quotes && so_far.ends_with('$');
+                    state.append_char(c);
+                    if quotes {
+                        self.consume_quoted(state, '\'', ansi)?;
+                    }
+                }
+                '"' => {
+                    state.append_char(c);
+                    self.consume_double_quoted(state)?;
+                }
+                '`' => {
+                    state.append_char(c);
+                    self.consume_quoted(state, '`', true)?;
+                }
+                '$' => {
+                    state.append_char(c);
+                    self.consume_dollar(state, in_double_quotes)?;
+                }
+                _ => state.append_char(c),
+            }
+        }
+    }
+
+    /// Consumes text up to a closing quote, and that quote.
+    fn consume_quoted(
+        &mut self,
+        state: &mut TokenParseState,
+        quote: char,
+        backslash_escapes: bool,
+    ) -> Result<(), TokenizerError> {
+        loop {
+            let Some(c) = self.next_char()? else {
+                return Err(TokenizerError::UnterminatedVariable);
+            };
+            state.append_char(c);
+            if c == quote {
+                return Ok(());
+            }
+            if c == '\\' && backslash_escapes {
+                if let Some(escaped) = self.next_char()? {
+                    state.append_char(escaped);
+                }
+            }
+        }
+    }
+
+    /// Consumes the inside of double quotes within braces, and the closing one.
+    fn consume_double_quoted(&mut self, state: &mut TokenParseState) -> Result<(), TokenizerError> {
+        loop {
+            let Some(c) = self.next_char()? else {
+                return Err(TokenizerError::UnterminatedVariable);
+            };
+            if c == '\\' && matches!(self.peek_char()?, Some('\n')) {
+                self.consume_char()?;
+                continue;
+            }
+            state.append_char(c);
+            match c {
+                '"' => return Ok(()),
+                '\\' => {
+                    if let Some(escaped) = self.next_char()? {
+                        state.append_char(escaped);
+                    }
+                }
+                '`' => self.consume_quoted(state, '`', true)?,
+                '$' => self.consume_dollar(state, true)?,
+                _ => (),
+            }
+        }
+    }
+
+    /// Consumes the rest of an expansion whose dollar sign was consumed, if it has brackets.
+    fn consume_dollar(
+        &mut self,
+        state: &mut TokenParseState,
+        in_double_quotes: bool,
+    ) -> Result<(), TokenizerError> {
+        match self.peek_char()? {
+            Some('{') => {
+                self.consume_char()?;
+                state.append_char('{');
+                self.consume_braced_parameter(state, in_double_quotes)
+            }
+            Some('(') => {
+                self.consume_char()?;
+                state.append_char('(');
+                let arithmetic = matches!(self.peek_char()?, Some('('));
+                if arithmetic {
+                    self.consume_char()?;
+                    state.append_char('(');
+                    self.cross_state.arithmetic_expansion = true;
+                }
+                let nesting = if arithmetic { 2 } else { 1 };
+                let result = self.consume_nested_construct(state, ')', "(", nesting);
+                if arithmetic {
+                    self.cross_state.arithmetic_expansion = false;
+                }
+                result
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Returns the next token from the input stream, optionally stopping early when a specified
     /// terminating character is encountered.
     ///
@@ -1046,69 +1176,9 @@ impl<'a, R: ?Sized + std::io::BufRead> Tokenizer<'a, R> {
                             // Consume the '{' and add it to the token.
                             state.append_char(self.next_char()?.unwrap());
 
-                            let mut pending_here_doc_tokens = vec![];
-                            let mut drain_here_doc_tokens = false;
-
-                            loop {
-                                let cur_token = if drain_here_doc_tokens
-                                    && !pending_here_doc_tokens.is_empty()
-                                {
-                                    if pending_here_doc_tokens.len() == 1 {
-                                        drain_here_doc_tokens = false;
-                                    }
-
-                                    pending_here_doc_tokens.remove(0)
-                                } else {
-                                    let cur_token = self.next_token_until(
-                                        Some('}'),
-                                        false, /* include space? */
-                                    )?;
-
-                                    // See if this is a here-document-related token we need to hold
-                                    // onto until after we've seen all the tokens that need to show
-                                    // up before we get to the body.
-                                    if matches!(
-                                        cur_token.reason,
-                                        TokenEndReason::HereDocumentBodyStart
-                                            | TokenEndReason::HereDocumentBodyEnd
-                                            | TokenEndReason::HereDocumentEndTag
-                                    ) {
-                                        pending_here_doc_tokens.push(cur_token);
-                                        continue;
-                                    }
-
-                                    cur_token
-                                };
-
-                                if matches!(cur_token.reason, TokenEndReason::UnescapedNewLine)
-                                    && !pending_here_doc_tokens.is_empty()
-                                {
-                                    pending_here_doc_tokens.push(cur_token);
-                                    drain_here_doc_tokens = true;
-                                    continue;
-                                }
-
-                                if let Some(cur_token_value) = cur_token.token {
-                                    state.append_str(cur_token_value.to_str());
-                                }
-
-                                match cur_token.reason {
-                                    TokenEndReason::HereDocumentBodyStart => {
-                                        state.append_char('\n');
-                                    }
-                                    TokenEndReason::NonNewLineBlank => state.append_char(' '),
-                                    TokenEndReason::SpecifiedTerminatingChar => {
-                                        // We hit the end brace we were looking for but did not
-                                        // yet consume it. Do so now.
-                                        state.append_char(self.next_char()?.unwrap());
-                                        break;
-                                    }
-                                    TokenEndReason::EndOfInput => {
-                                        return Err(TokenizerError::UnterminatedVariable);
-                                    }
-                                    _ => (),
-                                }
-                            }
+                            let in_double_quotes =
+                                matches!(state.quote_mode, QuoteMode::Double(_));
+                            self.consume_braced_parameter(&mut state, in_double_quotes)?;
                         }
                         _ => {
                             // This is either a different character, or else the end of the string.
@@ -1384,6 +1454,22 @@ impl<R: ?Sized + std::io::BufRead> Iterator for Tokenizer<'_, R> {
             Err(e) => Some(Err(e)),
         }
     }
+}
+
+/// Whether the inside of a parameter's braces so far asks for a pattern, in which single quotes quote
+/// even between double quotes.
+fn takes_pattern(inside: &str) -> bool {
+    let name = inside.trim_start_matches('!');
+    let after = name.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
+    let operator = if after.len() < name.len() {
+        match after.strip_prefix('[').and_then(|index| index.split_once(']')) {
+            Some((_, behind)) => behind,
+            None => after,
+        }
+    } else {
+        after.get(1..).unwrap_or_default()
+    };
+    operator.starts_with(['#', '%', '/', '^', ','])
 }
 
 const fn is_blank(c: char) -> bool {

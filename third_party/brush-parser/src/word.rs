@@ -563,6 +563,20 @@ pub fn parse_heredoc(
         .map_err(|err| error::WordParseError::Word(word.to_owned(), err.into()))
 }
 
+/// Parses the word of a parameter expansion that stands between double quotes, as in `"${x:-word}"`.
+///
+/// # Arguments
+///
+/// * `word` - The word to parse.
+/// * `options` - The parser options to use.
+pub fn parse_double_quoted_parameter_word(
+    word: &str,
+    options: &ParserOptions,
+) -> Result<Vec<WordPieceWithSource>, error::WordParseError> {
+    expansion_parser::unexpanded_double_quoted_parameter_word(word, options)
+        .map_err(|err| error::WordParseError::Word(word.to_owned(), err.into()))
+}
+
 /// Parse the given word into a parameter expression.
 ///
 /// # Arguments
@@ -793,7 +807,7 @@ peg::parser! {
             s:ansi_c_quoted_text() { WordPiece::AnsiCQuotedText(s.to_owned()) } /
             s:gettext_double_quoted_sequence() { WordPiece::GettextDoubleQuotedSequence(s) } /
             // Rules that match pieces starting with a dollar sign ('$').
-            dollar_sign_word_piece() /
+            dollar_sign_word_piece(false) /
             // Rules that match unquoted text that doesn't start with an unescaped dollar sign.
             normal_escape_sequence() /
             // Allow tilde expression to be matched as a word piece (for tilde-after-colon expansion)
@@ -801,17 +815,14 @@ peg::parser! {
             // Finally, match unquoted literal text.
             unquoted_literal_text(<stop_condition()>, in_command)
 
-        rule dollar_sign_word_piece() -> WordPiece =
+        rule dollar_sign_word_piece(in_double_quotes: bool) -> WordPiece =
             arithmetic_expansion() /
             legacy_arithmetic_expansion() /
-            command_substitution() /
-            parameter_expansion()
+            command_substitution(in_double_quotes) /
+            parameter_expansion(in_double_quotes)
 
         rule double_quoted_word_piece() -> WordPiece =
-            arithmetic_expansion() /
-            legacy_arithmetic_expansion() /
-            command_substitution() /
-            parameter_expansion() /
+            dollar_sign_word_piece(true) /
             double_quoted_escape_sequence() /
             double_quoted_text()
 
@@ -877,7 +888,28 @@ peg::parser! {
             s:double_quote_body_text() { WordPiece::Text(s.to_owned()) }
 
         rule double_quote_body_text() -> &'input str =
-            $((!double_quoted_escape_sequence() !dollar_sign_word_piece() [^'\"'])+)
+            $((!double_quoted_escape_sequence() !dollar_sign_word_piece(true) !"${" [^'\"'])+)
+
+        // The word of a parameter expansion between double quotes: what is quoted in it again loses these
+        // quotes, all else is as between double quotes, but that an escaped brace loses its backslash.
+        pub(crate) rule unexpanded_double_quoted_parameter_word() -> Vec<WordPieceWithSource> =
+            traced(<double_quoted_parameter_piece_with_source()*>)
+
+        rule double_quoted_parameter_piece_with_source() -> WordPieceWithSource =
+            start_index:position!() piece:double_quoted_parameter_piece() end_index:position!() {
+                WordPieceWithSource { piece, start_index, end_index }
+            }
+
+        rule double_quoted_parameter_piece() -> WordPiece =
+            s:double_quoted_sequence() { WordPiece::DoubleQuotedSequence(s) } /
+            dollar_sign_word_piece(true) /
+            double_quoted_parameter_escape() /
+            s:$((!double_quoted_parameter_escape() !dollar_sign_word_piece(true) !double_quoted_sequence() !"${" [_])+) {
+                WordPiece::Text(s.to_owned())
+            }
+
+        rule double_quoted_parameter_escape() -> WordPiece =
+            s:$("\\" ['$' | '`' | '\"' | '\\' | '}']) { WordPiece::EscapeSequence(s.to_owned()) }
 
         // Heredoc body parsing: like double-quoted content, but " and ' are literal characters.
         pub(crate) rule unexpanded_heredoc_word() -> Vec<WordPieceWithSource> =
@@ -894,8 +926,8 @@ peg::parser! {
         rule heredoc_word_piece() -> WordPiece =
             arithmetic_expansion() /
             legacy_arithmetic_expansion() /
-            command_substitution() /
-            parameter_expansion() /
+            command_substitution(false) /
+            parameter_expansion(true) /
             heredoc_escape_sequence() /
             heredoc_literal_text()
 
@@ -903,7 +935,7 @@ peg::parser! {
             s:$("\\" ['$' | '`' | '\\']) { WordPiece::EscapeSequence(s.to_owned()) }
 
         rule heredoc_literal_text() -> WordPiece =
-            s:$((!heredoc_escape_sequence() !dollar_sign_word_piece() [^'`'])+) {
+            s:$((!heredoc_escape_sequence() !dollar_sign_word_piece(true) !"${" [^'`'])+) {
                 WordPiece::Text(s.to_owned())
             }
 
@@ -947,31 +979,32 @@ peg::parser! {
 
         // TODO(parser): Deal with fact that there may be a quoted word or escaped closing brace chars.
         // TODO(parser): Improve on how we handle a '$' not followed by a valid variable name or parameter.
-        rule parameter_expansion() -> WordPiece =
-            "${" e:parameter_expression() "}" {
+        rule parameter_expansion(in_double_quotes: bool) -> WordPiece =
+            "${" e:parameter_expression(in_double_quotes) "}" {
                 WordPiece::ParameterExpansion(e)
             } /
             "$" parameter:unbraced_parameter() {
                 WordPiece::ParameterExpansion(ParameterExpr::Parameter { parameter, indirect: false })
             } /
-            "$" !['\''] {
+            // What is in braces and no parameter is an error.
+            "$" !['\'' | '{'] {
                 WordPiece::Text("$".to_owned())
             }
 
-        rule parameter_expression() -> ParameterExpr =
+        rule parameter_expression(in_double_quotes: bool) -> ParameterExpr =
             "#" parameter:parameter() &"}" {
                 ParameterExpr::ParameterLength { parameter, indirect: false }
             } /
-            indirect:parameter_indirection() parameter:parameter() test_type:parameter_test_type() "-" default_value:parameter_expression_word()? {
+            indirect:parameter_indirection() parameter:parameter() test_type:parameter_test_type() "-" default_value:parameter_default_word(in_double_quotes)? {
                 ParameterExpr::UseDefaultValues { parameter, indirect, test_type, default_value }
             } /
-            indirect:parameter_indirection() parameter:parameter() test_type:parameter_test_type() "=" default_value:parameter_expression_word()? {
+            indirect:parameter_indirection() parameter:parameter() test_type:parameter_test_type() "=" default_value:parameter_default_word(in_double_quotes)? {
                 ParameterExpr::AssignDefaultValues { parameter, indirect, test_type, default_value }
             } /
-            indirect:parameter_indirection() parameter:parameter() test_type:parameter_test_type() "?" error_message:parameter_expression_word()? {
+            indirect:parameter_indirection() parameter:parameter() test_type:parameter_test_type() "?" error_message:parameter_default_word(in_double_quotes)? {
                 ParameterExpr::IndicateErrorIfNullOrUnset { parameter, indirect, test_type, error_message }
             } /
-            indirect:parameter_indirection() parameter:parameter() test_type:parameter_test_type() "+" alternative_value:parameter_expression_word()? {
+            indirect:parameter_indirection() parameter:parameter() test_type:parameter_test_type() "+" alternative_value:parameter_default_word(in_double_quotes)? {
                 ParameterExpr::UseAlternativeValue { parameter, indirect, test_type, alternative_value }
             } /
             indirect:parameter_indirection() parameter:parameter() "%%" pattern:parameter_expression_word()? {
@@ -1026,7 +1059,7 @@ peg::parser! {
             indirect:parameter_indirection() parameter:parameter() "/%" pattern:parameter_search_pattern() replacement:parameter_replacement_str()? {
                 ParameterExpr::ReplaceSubstring { parameter, indirect, pattern, replacement, match_kind: SubstringMatchKind::Suffix }
             } /
-            indirect:parameter_indirection() parameter:parameter() "//" pattern:parameter_search_pattern() replacement:parameter_replacement_str()? {
+            indirect:parameter_indirection() parameter:parameter() "//" pattern:parameter_any_search_pattern() replacement:parameter_replacement_str()? {
                 ParameterExpr::ReplaceSubstring { parameter, indirect, pattern, replacement, match_kind: SubstringMatchKind::Anywhere }
             } /
             indirect:parameter_indirection() parameter:parameter() "/" pattern:parameter_search_pattern() replacement:parameter_replacement_str()? {
@@ -1096,17 +1129,18 @@ peg::parser! {
         rule variable_name() -> &'input str =
             $(!['0'..='9'] ['_' | '0'..='9' | 'a'..='z' | 'A'..='Z']+)
 
-        pub(crate) rule command_substitution() -> WordPiece =
+        pub(crate) rule command_substitution(in_double_quotes: bool) -> WordPiece =
             "$(" c:command() ")" { WordPiece::CommandSubstitution(c.to_owned()) } /
-            "`" c:backquoted_command() "`" { WordPiece::BackquotedCommandSubstitution(c) }
+            "`" c:backquoted_command(in_double_quotes) "`" { WordPiece::BackquotedCommandSubstitution(c) }
 
         pub(crate) rule command() -> &'input str =
             #{|input, pos| substituted_command(input, pos, parser_options)}
 
-        rule backquoted_command() -> String =
-            chars:(backquoted_char()*) { chars.into_iter().collect() }
+        rule backquoted_command(in_double_quotes: bool) -> String =
+            chars:(backquoted_char(in_double_quotes)*) { chars.into_iter().collect() }
 
-        rule backquoted_char() -> &'input str =
+        rule backquoted_char(in_double_quotes: bool) -> &'input str =
+            is_true(in_double_quotes) "\\\"" { "\"" } /
             "\\`" { "`" } /
             "\\$" { "$" } /
             "\\\\" { "\\" } /
@@ -1127,8 +1161,22 @@ peg::parser! {
         rule parameter_replacement_str() -> String =
             "/" s:$(word(<['}']>)) { s.to_owned() }
 
+        // Behind two slashes the pattern may begin with another one.
+        rule parameter_any_search_pattern() -> String =
+            s:$("/"? word(<['}' | '/']>)) { s.to_owned() }
+
         rule parameter_search_pattern() -> String =
             s:$(word(<['}' | '/']>)) { s.to_owned() }
+
+        rule parameter_default_word(in_double_quotes: bool) -> String =
+            is_true(in_double_quotes) s:$(braced_double_quoted_piece()*) { s.to_owned() } /
+            is_true(!in_double_quotes) s:parameter_expression_word() { s }
+
+        rule braced_double_quoted_piece() =
+            "\\" [_] {} /
+            double_quoted_sequence() {} /
+            dollar_sign_word_piece(true) {} /
+            [^'}'] {}
 
         rule parameter_expression_word() -> String =
             s:$(word(<['}']>)) { s.to_owned() }

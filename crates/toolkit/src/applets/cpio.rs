@@ -42,7 +42,7 @@ pub(crate) static APPLET: Applet = Applet {
         flag('t', "list", "print what is in one"),
         flag('p', "pass-through", "copy the files that standard input names into a folder"),
         value('H', "format", "FORMAT", "newc, the only one that is written"),
-        flag('d', "make-directories", "understood: folders are always made"),
+        flag('d', "make-directories", "make folders; those within FOLDER are made always"),
         flag('m', "preserve-modification-time", "extract times too"),
         flag('u', "unconditional", "replace newer files too"),
         flag('v', "verbose", "print names; with -t also modes, owners, sizes, times"),
@@ -273,8 +273,14 @@ fn read(args: &Args) -> anyhow::Result<u8> {
         ensure!(body.limit() == 0, "premature end of file");
         input.align(odc)?;
     }
-    for member in waiting.into_values().flatten() {
-        extractor.extract(&member, &mut io::empty())?;
+    // Those without any data: the first is the file, the others are links to it.
+    for members in waiting.into_values() {
+        let mut first = None;
+        for member in members {
+            let kind = first.clone().map_or(Kind::File, Kind::Hardlink);
+            first.get_or_insert_with(|| member.path.clone());
+            extractor.extract(&Member { kind, ..member }, &mut io::empty())?;
+        }
     }
     extractor.finish()?;
     out.flush()?;

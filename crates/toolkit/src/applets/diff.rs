@@ -212,10 +212,9 @@ impl Settings<'_> {
                 Vec::new()
             }
         };
-        let old = load(a);
-        // Standard input can be read once only: beside itself it is the same.
+        // Standard input beside itself is the same, and left for others to read.
         let both = a == b && a == Path::new("-");
-        let new = if both { old.clone() } else { load(b) };
+        let (old, new) = if both { Default::default() } else { (load(a), load(b)) };
         if failed {
             return Ok(2);
         }

@@ -24,11 +24,9 @@ fn run(args: &Args) -> anyhow::Result<u8> {
     if names.is_empty() {
         return usage_error("which program?");
     }
-    let own = std::process::id().cast_signed();
     let base = |path: &str| Path::new(path).file_name().map(|n| n.to_string_lossy().into_owned());
     let mut found: Vec<String> = processes::all()?
         .into_iter()
-        .filter(|p| p.pid != own)
         .filter(|p| {
             let program = p.command.split(' ').next().and_then(base).unwrap_or_default();
             // The script is the word behind its interpreter, which has the script's name or not.

@@ -85,6 +85,8 @@ fn run(args: &Args) -> anyhow::Result<u8> {
     }
     let done = if args.has("create") {
         create::create(&args)
+    } else if args.has("list") && args.has("extract") {
+        return usage_error("only one of -c, -x, -t can be done");
     } else if given(&args) {
         read(&args)
     } else {
@@ -238,9 +240,6 @@ impl Reading {
 
     fn selected(&mut self, path: &[u8]) -> bool {
         let path = path.strip_suffix(b"/").unwrap_or(path);
-        if self.excludes.has(path) {
-            return false;
-        }
         let mut hit = self.names.is_empty();
         for (name, found) in &mut self.names {
             let name = name.as_bytes();
@@ -250,7 +249,8 @@ impl Reading {
                 (hit, *found) = (true, true);
             }
         }
-        hit
+        // What was asked for and is left out has been found all the same.
+        hit && !self.excludes.has(path)
     }
 
     fn one(

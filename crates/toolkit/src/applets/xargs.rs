@@ -32,6 +32,12 @@ pub(crate) static APPLET: Applet = Applet {
             help: "read FILE, and leave standard input to COMMAND",
         },
         Opt { short: 'd', long: "delimiter", value: "CHARACTER", help: "items end with CHARACTER" },
+        Opt {
+            short: 'e',
+            long: "eof-or-none",
+            value: "[TEXT]",
+            help: "the same as -E; no end if no TEXT is given",
+        },
         Opt { short: 'E', long: "eof", value: "TEXT", help: "an item that is TEXT ends the input" },
         Opt {
             short: 'I',
@@ -45,6 +51,7 @@ pub(crate) static APPLET: Applet = Applet {
             value: "[TEXT]",
             help: "the same; {} if no TEXT is given",
         },
+        Opt { short: 'l', long: "lines-or-one", value: "[N]", help: "as -L N; 1 if no N is given" },
         Opt { short: 'L', long: "max-lines", value: "N", help: "at most N lines a command" },
         Opt { short: 'n', long: "max-args", value: "N", help: "at most N items a command" },
         Opt {
@@ -120,7 +127,7 @@ impl Plan {
             number => Ok(number.unwrap_or(unset)),
         };
         // Of -I, -L and -n the last one counts.
-        let grouping = ["replace", "replace-braces", "max-args", "max-lines"];
+        let grouping = ["replace", "replace-braces", "max-args", "max-lines", "lines-or-one"];
         let one = |(name, value): &(&str, &OsStr)| *name == "max-args" && *value == "1";
         // One item a command is what -I means already.
         let last = args.all().filter(|given| grouping.contains(&given.0) && !one(given)).last();
@@ -132,7 +139,11 @@ impl Plan {
         Ok(Self {
             exact: args.has("exit") || replace.is_some(),
             most_args: if replace.is_some() { UNLIMITED } else { positive("max-args", UNLIMITED)? },
-            most_lines: positive("max-lines", UNLIMITED)?,
+            most_lines: match args.value("lines-or-one") {
+                None => positive("max-lines", UNLIMITED)?,
+                Some(number) if number.is_empty() => 1,
+                Some(_) => positive("lines-or-one", UNLIMITED)?,
+            },
             most_bytes: positive("max-chars", LONGEST)?.min(LONGEST),
             once: !args.has("no-run-if-empty") && replace.is_none(),
             show: args.has("verbose") || args.has("interactive"),
@@ -165,8 +176,8 @@ fn run(args: &Args) -> anyhow::Result<u8> {
         (false, None) if plan.replace.is_some() => Separator::Lines,
         (false, None) => Separator::Blanks,
     };
-    let end =
-        args.value("eof").filter(|text| !text.is_empty()).map(|text| text.as_bytes().to_vec());
+    let ends = args.all().filter(|(name, _)| matches!(*name, "eof" | "eof-or-none"));
+    let end = ends.last().map(|(_, text)| text.as_bytes().to_vec()).filter(|text| !text.is_empty());
     let items = Items::new(BufReader::new(source), separator, end);
     let mut runner = Runner { plan: &plan, running: Vec::new(), failed: 0, fault: None };
     let ended = runner.all(items);

@@ -248,13 +248,15 @@ impl Work<'_> {
         }
         // Nobody else reads it before it has the mode of the old one.
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(target)?;
+        // Reading it changes when it was read last.
+        let old = fs::metadata(from);
         let done = self.convert(input, &mut &file);
         let garbage = done.as_ref().is_err_and(|error| error.chain().any(is_garbage));
         if done.is_err() && !garbage {
             let _ = fs::remove_file(target);
             return done;
         }
-        match fs::metadata(from) {
+        match old {
             Ok(old) if from != Path::new("-") => {
                 file.set_permissions(fs::Permissions::from_mode(
                     old.permissions().mode() & 0o7777,
@@ -291,7 +293,7 @@ impl Work<'_> {
                 "unexpected end of input"
             );
         }
-        if begin.len() >= magic.len() && !begin.starts_with(magic) {
+        if begin.len() >= magic.len() && !self.family.format.reads(begin) {
             // `zcat` reads only its own format; what is not compressed passes with --force.
             if self.force && self.task == Task::Show {
                 return Ok(Box::new(input));

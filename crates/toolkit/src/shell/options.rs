@@ -186,7 +186,7 @@ impl Found {
             match (letter, on) {
                 ('c', true) => self.command = true,
                 ('s', true) => self.stdin = true,
-                ('i', true) => self.interactive = true,
+                ('i', _) => self.interactive = on,
                 ('l', true) => self.login = true,
                 ('o', true) => self.set.push(value()?),
                 ('o', false) => self.unset.push(value()?),
@@ -204,6 +204,13 @@ impl Found {
     fn finish(self, arg0: &str, mut operands: Vec<String>) -> Result<Options, OptionsError> {
         let mut name = arg0.to_owned();
         let mut args = Vec::new();
+        let mut set = self.set;
+        // By this name bash, too, keeps to POSIX where that and bash differ.
+        let called = arg0.rsplit('/').next().unwrap_or(arg0);
+        if called.trim_start_matches('-') == "sh" && !self.unset.iter().any(|name| name == "posix")
+        {
+            set.push("posix".into());
+        }
         let input = if self.print.is_some() {
             Input::Stdin
         } else if self.command {
@@ -230,7 +237,7 @@ impl Found {
             input,
             name,
             args,
-            set: self.set,
+            set,
             unset: self.unset,
             shopt_set: self.shopt_set,
             shopt_unset: self.shopt_unset,
@@ -253,7 +260,7 @@ mod tests {
     #[test]
     fn letters_combine_and_take_values() {
         let o = options("sh -euo pipefail -c CMD name a b").unwrap();
-        assert_eq!(o.set, ["errexit", "nounset", "pipefail"]);
+        assert_eq!(o.set, ["errexit", "nounset", "pipefail", "posix"]);
         assert_eq!(o.input, Input::Command("CMD".into()));
         assert_eq!((o.name.as_str(), o.args.len()), ("name", 2));
         assert_eq!(options("sh +e x").unwrap().unset, ["errexit"]);

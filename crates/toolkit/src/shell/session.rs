@@ -7,15 +7,12 @@ use super::{
 };
 use brush_core::{
     Error, ExecutionControlFlow, ExecutionResult, ShellValue, SourceInfo,
-    parser::ParseError,
     sys::signal::{self, Disposition, Signal},
     terminal::TerminalControl,
 };
 use rustix::{io::Errno, termios::isatty};
 use std::io::{self, Write as _};
 
-/// The status of a shell that was told something that is no program.
-const SYNTAX_ERROR: u8 = 2;
 /// The status of what Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
 /// An interactive shell does not end, stop or dump core by these.
@@ -38,12 +35,8 @@ pub(super) async fn run(shell: &mut Shell, interactive: bool) -> Result<u8, Erro
         converse(shell).await?;
     } else {
         while let Some(text) = next_command(shell)? {
-            let is_program = shell.parse_string(text.clone()).is_ok();
             let result = execute(shell, &text).await?;
-            if !is_program {
-                shell.set_last_exit_status(SYNTAX_ERROR);
-            }
-            if !is_program || ends(&result) {
+            if ends(&result) {
                 break;
             }
         }
@@ -75,6 +68,9 @@ fn next_command(shell: &Shell) -> io::Result<Option<String>> {
         if line.is_empty() {
             return Ok(Some(text).filter(|text| !text.is_empty()));
         }
+        if shell.options().print_shell_input_lines {
+            shell.stderr().write_all(&line)?;
+        }
         text.push_str(&String::from_utf8_lossy(&line));
         if !wants_more(shell, &text) {
             return Ok(Some(text));
@@ -84,11 +80,7 @@ fn next_command(shell: &Shell) -> io::Result<Option<String>> {
 
 /// Whether a program needs another line.
 fn wants_more(shell: &Shell, text: &str) -> bool {
-    match shell.parse_string(text) {
-        Err(ParseError::Tokenizing { inner, .. }) => inner.is_incomplete(),
-        Err(ParseError::ParsingAtEndOfInput) => true,
-        Ok(_) | Err(_) => text.ends_with("\\\n"),
-    }
+    Shell::wants_more(&shell.parse_string(shell.expand_aliases(text)), text)
 }
 
 /// A line with its end; empty at the end of input. It is read byte by byte, since the next byte may

@@ -44,6 +44,15 @@ impl<SE: extensions::ShellExtensions> crate::Shell<SE> {
         self.builtins.get_mut(name)
     }
 
+    /// Whether a command is one of those that POSIX calls special, and the shell minds that.
+    pub(crate) fn is_posix_special(&self, name: &str) -> bool {
+        self.options.posix_mode
+            && self
+                .builtins
+                .get(name)
+                .is_some_and(|r| !r.disabled && r.special_builtin)
+    }
+
     /// Returns the registered builtins for the shell.
     pub const fn builtins(&self) -> &HashMap<String, builtins::Registration<SE>> {
         &self.builtins

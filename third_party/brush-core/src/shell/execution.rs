@@ -5,7 +5,6 @@ use std::{io::Read, path::Path};
 use crate::{
     ExecutionControlFlow, ExecutionParameters, ExecutionResult, ProcessGroupPolicy, SourceInfo,
     arithmetic::Evaluatable as _, callstack, error, interp::Execute as _, openfiles,
-    trace_categories,
 };
 
 impl<SE: crate::extensions::ShellExtensions> crate::Shell<SE> {
@@ -148,20 +147,21 @@ impl<SE: crate::extensions::ShellExtensions> crate::Shell<SE> {
         params: &ExecutionParameters,
         call_type: callstack::ScriptCallType,
     ) -> Result<ExecutionResult, error::Error> {
-        let mut reader = std::io::BufReader::new(file);
-        let mut parser = brush_parser::Parser::new(&mut reader, &self.parser_options());
-
-        tracing::debug!(target: trace_categories::PARSE, "Parsing sourced file: {}", source_info.source);
-        let parse_result = parser.parse_program();
+        let mut file = file;
+        let mut text = Vec::new();
+        file.read_to_end(&mut text)?;
+        let text = String::from_utf8(text)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+        if self.options.print_shell_input_lines {
+            let _ = std::io::Write::write_all(&mut params.stderr(self), text.as_bytes());
+        }
 
         let script_positional_args = args.map(Into::into);
 
         self.call_stack
             .push_script(call_type, source_info, script_positional_args);
 
-        let result = self
-            .run_parsed_result(parse_result, source_info, params)
-            .await;
+        let result = self.run_text(&text, source_info, params).await;
 
         self.call_stack.pop();
 
@@ -181,9 +181,58 @@ impl<SE: crate::extensions::ShellExtensions> crate::Shell<SE> {
         source_info: &crate::SourceInfo,
         params: &ExecutionParameters,
     ) -> Result<ExecutionResult, error::Error> {
-        let parse_result = self.parse_string(command);
-        self.run_parsed_result(parse_result, source_info, params)
-            .await
+        self.run_text(&command.into(), source_info, params).await
+    }
+
+    /// Runs a program; where something in it is none, what stands before that is run.
+    async fn run_text(
+        &mut self,
+        text: &str,
+        source_info: &crate::SourceInfo,
+        params: &ExecutionParameters,
+    ) -> Result<ExecutionResult, error::Error> {
+        if !self.minds_aliases(text) {
+            let parsed = self.parse_string(text);
+            // A program of one line is run as a whole, or not at all.
+            if parsed.is_ok() || !text.trim_end().contains('\n') {
+                return self.run_parsed_result(parsed, source_info, params).await;
+            }
+        }
+        self.run_by_command(text, source_info, params).await
+    }
+
+    /// Runs a program command by command: each is parsed when those before it have run, which may
+    /// have defined aliases.
+    async fn run_by_command(
+        &mut self,
+        text: &str,
+        source_info: &crate::SourceInfo,
+        params: &ExecutionParameters,
+    ) -> Result<ExecutionResult, error::Error> {
+        let mut result = ExecutionResult::success();
+        // Every line before it, so that places are right.
+        let mut lines_before = String::new();
+        let mut rest = text;
+        while !rest.is_empty() {
+            let mut end = 0;
+            let (command, parsed) = loop {
+                end += rest[end..].find('\n').map_or(rest.len() - end, |at| at + 1);
+                let command = &rest[..end];
+                let expanded = self.expand_aliases(command);
+                let parsed = self.parse_string(format!("{lines_before}{expanded}"));
+                if end == rest.len() || !Self::wants_more(&parsed, command) {
+                    break (command, parsed);
+                }
+            };
+            let ends = parsed.is_err();
+            result = self.run_parsed_result(parsed, source_info, params).await?;
+            if ends || !result.is_normal_flow() {
+                break;
+            }
+            lines_before.extend(command.matches('\n'));
+            rest = &rest[end..];
+        }
+        Ok(result)
     }
 
     /// Executes the given command, provided to a shell executable on the command

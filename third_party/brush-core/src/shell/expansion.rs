@@ -10,9 +10,10 @@ impl<SE: extensions::ShellExtensions> crate::Shell<SE> {
         self.env_str("IFS").unwrap_or_else(|| " \t\n".into())
     }
 
-    /// Returns the first character of the IFS variable, or a space if it is not set.
-    pub(crate) fn get_ifs_first_char(&self) -> char {
-        self.ifs().chars().next().unwrap_or(' ')
+    /// What parameters are joined with in `"$*"`: the first character of `IFS`, nothing when that is
+    /// empty, a space when it is not set.
+    pub(crate) fn ifs_joiner(&self) -> String {
+        self.ifs().chars().take(1).collect()
     }
 
     /// Applies basic shell expansion to the provided string.

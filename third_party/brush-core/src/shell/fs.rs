@@ -125,7 +125,7 @@ impl<SE: crate::extensions::ShellExtensions> crate::Shell<SE> {
     ) -> Option<PathBuf> {
         let path = self.env_str("PATH").unwrap_or_default();
         for one_dir in crate::sys::fs::split_paths(path.as_ref()) {
-            let candidate_path = one_dir.join(candidate_name.as_ref());
+            let candidate_path = self.absolute_path(one_dir.join(candidate_name.as_ref()));
             if candidate_path.executable() {
                 return Some(candidate_path);
             }
@@ -147,11 +147,15 @@ impl<SE: crate::extensions::ShellExtensions> crate::Shell<SE> {
     where
         String: From<S>,
     {
-        if let Some(cached_path) = self.program_location_cache.get(&candidate_name) {
+        let cached = self.program_location_cache.get(&candidate_name);
+        if let Some(cached_path) = cached.filter(|path| path.executable()) {
             Some(cached_path)
         } else if let Some(found_path) = self.find_first_executable_in_path(&candidate_name) {
-            self.program_location_cache
-                .set(candidate_name, found_path.clone());
+            // What lies below the working directory is elsewhere after the next `cd`.
+            if !found_path.starts_with(self.working_dir()) {
+                self.program_location_cache
+                    .set(candidate_name, found_path.clone());
+            }
             Some(found_path)
         } else {
             None
@@ -210,17 +214,27 @@ impl<SE: crate::extensions::ShellExtensions> crate::Shell<SE> {
         Ok(options.open(path_to_open)?.into())
     }
 
-    /// Replaces the shell's currently configured open files with the given set.
-    /// Typically only used by exec-like builtins.
+    /// Makes the last redirections of a command those of the shell, for `exec`.
     ///
     /// # Arguments
     ///
-    /// * `open_files` - The new set of open files to use.
-    pub fn replace_open_files(
-        &mut self,
-        open_fds: impl Iterator<Item = (ShellFd, openfiles::OpenFile)>,
-    ) {
-        self.open_files = openfiles::OpenFiles::from(open_fds);
+    /// * `params` - The parameters that the command was started with.
+    pub fn keep_redirections(&mut self, params: &ExecutionParameters) {
+        for fd in params.open_files.changed() {
+            match params.open_files.fd_entry(*fd) {
+                openfiles::OpenFileEntry::Open(file) => {
+                    self.open_files.set_fd(*fd, file.clone());
+                }
+                _ => {
+                    self.open_files.remove_fd(*fd);
+                }
+            }
+        }
+    }
+
+    /// Takes over open files as the shell's own.
+    pub(crate) fn adopt_open_files(&mut self, files: &mut openfiles::OpenFiles) {
+        self.open_files.adopt(std::mem::take(files));
     }
 
     pub(crate) const fn persistent_open_files(&self) -> &openfiles::OpenFiles {

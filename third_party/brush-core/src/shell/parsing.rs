@@ -30,6 +30,43 @@ impl<SE: extensions::ShellExtensions> Shell<SE> {
         parse_string_impl(s.into(), self.parser_options())
     }
 
+    /// Whether aliases can stand in a text of this shell.
+    pub(crate) fn minds_aliases(&self, text: &str) -> bool {
+        (self.options.expand_aliases || self.options.posix_mode)
+            && (!self.aliases.is_empty() || text.contains("alias"))
+    }
+
+    /// The text of a program with the texts of aliases in it.
+    ///
+    /// # Arguments
+    ///
+    /// * `text` - Whole lines.
+    pub fn expand_aliases<'a>(&self, text: &'a str) -> std::borrow::Cow<'a, str> {
+        if self.aliases.is_empty() || !(self.options.expand_aliases || self.options.posix_mode) {
+            return text.into();
+        }
+        let lookup = |name: &str| self.aliases.get(name).map(String::as_str);
+        let options = self.parser_options().tokenizer_options();
+        brush_parser::aliases::expand(text, &options, lookup).into()
+    }
+
+    /// Whether a program that was parsed from some lines needs another line.
+    ///
+    /// # Arguments
+    ///
+    /// * `parsed` - What parsing them came to.
+    /// * `text` - The lines.
+    pub fn wants_more(
+        parsed: &Result<brush_parser::ast::Program, brush_parser::ParseError>,
+        text: &str,
+    ) -> bool {
+        match parsed {
+            Err(brush_parser::ParseError::Tokenizing { inner, .. }) => inner.is_incomplete(),
+            Err(brush_parser::ParseError::ParsingAtEndOfInput) => true,
+            Ok(_) | Err(_) => text.ends_with("\\\n"),
+        }
+    }
+
     /// Returns the options that should be used for parsing shell programs; reflects
     /// the current configuration state of the shell and may change over time.
     pub const fn parser_options(&self) -> brush_parser::ParserOptions {

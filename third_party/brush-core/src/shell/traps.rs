@@ -16,8 +16,13 @@ impl<SE: crate::extensions::ShellExtensions> crate::Shell<SE> {
     /// This currently includes invoking the `EXIT` trap handler, if any.
     pub async fn on_exit(&mut self) -> Result<(), error::Error> {
         if self.traps.handles(TrapSignal::Exit) {
-            self.invoke_trap_handler(TrapSignal::Exit, &self.default_exec_params())
+            let trapped = self
+                .invoke_trap_handler(TrapSignal::Exit, &self.default_exec_params())
                 .await?;
+            // `exit` in it has the last word.
+            if trapped.is_return_or_exit() {
+                self.set_last_exit_status(trapped.exit_code.into());
+            }
         }
 
         Ok(())

@@ -21,6 +21,9 @@ use std::{
 pub(super) fn pass(args: &Args) -> anyhow::Result<u8> {
     let [to] = args.operands.as_slice() else { return usage_error("which FOLDER?") };
     let (base, owner, names) = (folder(args), Owner::of(args)?, Names::read());
+    if args.has("make-directories") {
+        fs::create_dir_all(base.join(to))?;
+    }
     let mut extractor = Extractor::new(base.join(to));
     extractor.times = args.has("preserve-modification-time");
     extractor.modes = true;

@@ -115,7 +115,7 @@ impl Items {
                 }
                 (b'\n', None) if begun => return Ok(Some(Item { bytes, ends_line: true })),
                 (b'\n', None) => {}
-                (b' ' | b'\t', None) if !begun => {}
+                (b' ' | b'\t' | b'\r' | 0x0b | 0x0c, None) if !begun => {}
                 (b' ' | b'\t', None) if !lines => {
                     let ends_line = self.line_ends_here()?;
                     return Ok(Some(Item { bytes, ends_line }));

@@ -103,7 +103,12 @@ impl Parser<'_> {
             return Err(unterminated.into());
         }
         let source = self.until(delimiter, true).ok_or(unterminated)?;
-        let replacement = self.until(delimiter, false).ok_or(unterminated)?;
+        let mut replacement = self.until(delimiter, false).ok_or(unterminated)?;
+        if delimiter == b'&' {
+            // Every one there is was escaped, and stands for itself.
+            replacement =
+                replacement.split(|byte| *byte == b'&').collect::<Vec<_>>().join(&b"\\&"[..]);
+        }
         if recursive(&replacement) {
             return Err("recursive escaping after \\c not allowed".into());
         }

@@ -48,7 +48,10 @@ pub(super) fn cd(context: Context<'_>, words: &[String]) -> Result<ExecutionResu
         [folder] => (folder.clone(), false),
         [..] => return Ok(complain(&context, "too many arguments", 1)),
     };
-    // An empty name is the folder that one is in.
+    if wanted.is_empty() && options.physical {
+        return Ok(complain(&context, ": No such file or directory", 1));
+    }
+    // Else an empty name is the folder that one is in.
     let wanted = if wanted.is_empty() { ".".to_owned() } else { wanted };
     let found = search(&context, Path::new(&wanted), variable("CDPATH").as_deref());
     let printed = printed || found.is_some();
@@ -64,7 +67,7 @@ fn search(context: &Context<'_>, wanted: &Path, places: Option<&str>) -> Option<
     for place in places?.split(':') {
         let path = Path::new(place).join(wanted);
         if context.shell.absolute_path(&path).is_dir() {
-            return (!matches!(place, "" | ".")).then_some(path);
+            return (!place.is_empty()).then_some(path);
         }
     }
     None

@@ -52,8 +52,7 @@ pub(super) fn exec(context: Context<'_>, words: &[String]) -> Result<ExecutionRe
         Err(error) => return Ok(complain(&context, error, 2)),
     };
     let [command, arguments @ ..] = wanted.command else {
-        let files: Vec<_> = context.iter_fds().collect();
-        context.shell.replace_open_files(files.into_iter());
+        context.shell.keep_redirections(&context.params);
         return Ok(ExecutionResult::success());
     };
     let found = if command.contains('/') {

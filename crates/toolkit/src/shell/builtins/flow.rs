@@ -1,4 +1,4 @@
-//! `exit`, `return`, `break` and `continue`.
+//! `exit`, `return`, `break`, `continue` and `shift`.
 
 use super::{Context, complain};
 use brush_core::{Error, ExecutionControlFlow, ExecutionResult};
@@ -66,6 +66,34 @@ fn levels(context: &Context<'_>, words: &[String]) -> Result<usize, ExecutionRes
         return Err(complain(context, what, 0));
     }
     Ok(count.min(depth) - 1)
+}
+
+pub(super) fn shift(context: Context<'_>, words: &[String]) -> Result<ExecutionResult, Error> {
+    let words = match words {
+        [first, rest @ ..] if first == "--" => rest,
+        words => words,
+    };
+    let count = match words {
+        [] => 1,
+        [word] => match word.parse::<i64>() {
+            Ok(count) => count,
+            Err(_) => {
+                return Ok(complain(&context, format!("{word}: numeric argument required"), 1));
+            }
+        },
+        [..] => return Ok(complain(&context, "too many arguments", 1)),
+    };
+    let posix = context.shell.options().posix_mode;
+    let parameters = context.shell.current_shell_args_mut();
+    match usize::try_from(count) {
+        Ok(count) if count <= parameters.len() => {
+            parameters.drain(..count);
+            Ok(ExecutionResult::success())
+        }
+        // As in bash, only POSIX' form says so.
+        Ok(_) if !posix => Ok(ExecutionResult::new(1)),
+        _ => Ok(complain(&context, format!("{count}: shift count out of range"), 1)),
+    }
 }
 
 pub(super) fn break_(context: Context<'_>, words: &[String]) -> Result<ExecutionResult, Error> {

@@ -4,7 +4,7 @@ mod escapes;
 mod quote;
 
 use super::{Context, complain};
-use crate::conversion::Spec;
+use crate::conversion::{Spec, read_binary};
 use brush_core::{Error, ExecutionResult, expansion::assign_to_named_parameter};
 use escapes::{Escaped, Inside};
 use jiff::{Timestamp, fmt::strtime::BrokenDownTime, tz::TimeZone};
@@ -131,7 +131,7 @@ impl<'a> Printer<'a> {
                 let number = self.unsigned();
                 spec.unsigned(letter, number)
             }
-            Some(letter @ (b'e' | b'E' | b'f' | b'F' | b'g' | b'G')) => {
+            Some(letter @ (b'a' | b'A' | b'e' | b'E' | b'f' | b'F' | b'g' | b'G')) => {
                 let number = self.real();
                 spec.real(letter, number)
             }
@@ -213,11 +213,10 @@ impl<'a> Printer<'a> {
 
     fn real(&mut self) -> f64 {
         self.number(|text| {
-            let (whole, rest) = integer(text);
-            let hexadecimal = text.trim_start_matches(['+', '-']).to_lowercase().starts_with("0x");
-            if hexadecimal && rest.is_empty() {
-                #[expect(clippy::cast_precision_loss, reason = "a double is what is asked for")]
-                return (whole.map(|v| v as f64), rest);
+            let size = text.strip_prefix(['+', '-']).unwrap_or(text);
+            let hexadecimal = size.strip_prefix("0x").or_else(|| size.strip_prefix("0X"));
+            if let Some((number, rest)) = hexadecimal.and_then(read_binary) {
+                return (Some(if text.starts_with('-') { -number } else { number }), rest);
             }
             // The longest beginning that is a number.
             let ends = text.char_indices().map(|(at, c)| at + c.len_utf8()).rev();

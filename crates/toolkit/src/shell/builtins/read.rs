@@ -179,11 +179,17 @@ fn take(
 fn assign(context: Context<'_>, wanted: &Wanted<'_>, text: &Text) -> Result<(), Error> {
     let ifs = context.shell.ifs().into_owned();
     let whole = wanted.until.delimiter.is_none();
+    let exports = context.shell.options().export_variables_on_modification;
     let mut set = |name: &str, value: ShellValueLiteral| {
         context.shell.env_mut().update_or_add(
             name,
             value,
-            |_| Ok(()),
+            |variable| {
+                if exports {
+                    variable.export();
+                }
+                Ok(())
+            },
             EnvironmentLookup::Anywhere,
             EnvironmentScope::Global,
         )

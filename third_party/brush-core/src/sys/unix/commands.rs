@@ -20,6 +20,13 @@ pub trait CommandFdInjectionExt {
         &mut self,
         open_files: impl Iterator<Item = (ShellFd, openfiles::OpenFile)>,
     ) -> Result<(), error::Error>;
+
+    /// Closes file descriptors in the command.
+    ///
+    /// # Arguments
+    ///
+    /// * `closed` - Their numbers.
+    fn close_fds(&mut self, closed: Vec<ShellFd>);
 }
 
 impl CommandFdInjectionExt for std::process::Command {
@@ -41,6 +48,21 @@ impl CommandFdInjectionExt for std::process::Command {
             .map_err(|_e| error::ErrorKind::ChildCreationFailure)?;
 
         Ok(())
+    }
+
+    fn close_fds(&mut self, closed: Vec<ShellFd>) {
+        if closed.is_empty() {
+            return;
+        }
+        // SAFETY: what runs between fork and exec only calls close(2).
+        unsafe {
+            self.pre_exec(move || {
+                for fd in &closed {
+                    libc::close(*fd);
+                }
+                Ok(())
+            });
+        }
     }
 }
 
