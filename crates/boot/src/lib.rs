@@ -13,4 +13,10 @@
 )]
 
 mod bytes;
+pub mod elf;
 pub mod linux;
+pub mod memory;
+pub mod multiboot;
+pub mod params;
+pub mod real;
+pub mod screen;

@@ -1,4 +1,4 @@
-//! Linux's bzImage (kernel: `Documentation/arch/x86/boot.rst`), as `kexec_file_load` takes it.
+//! Linux's bzImage and what has its header (kernel: `Documentation/arch/x86/boot.rst`).
 
 use crate::bytes;
 
@@ -6,19 +6,24 @@ use crate::bytes;
 pub const HEAD: usize = 0x1000;
 
 // Offsets of the setup header's fields.
-const SETUP_SECTORS: usize = 0x1F1;
+pub(crate) const SETUP_SECTORS: usize = 0x1F1;
 const SYSTEM_SIZE: usize = 0x1F4;
-const BOOT_FLAG: usize = 0x1FE;
-const MAGIC: usize = 0x202;
-const VERSION: usize = 0x206;
+pub(crate) const BOOT_FLAG: usize = 0x1FE;
+pub(crate) const MAGIC: usize = 0x202;
+pub(crate) const VERSION: usize = 0x206;
 const KERNEL_VERSION: usize = 0x20E;
-const LOAD_FLAGS: usize = 0x211;
+pub(crate) const LOAD_FLAGS: usize = 0x211;
+const CODE_32: usize = 0x214;
+const INITRD_MOST: usize = 0x22C;
 const XLOAD_FLAGS: usize = 0x236;
-const COMMAND_LINE_SIZE: usize = 0x238;
+pub(crate) const COMMAND_LINE_SIZE: usize = 0x238;
+const PREFERRED: usize = 0x258;
 const INIT_SIZE: usize = 0x260;
 
+/// Protocol 2.10, since which a 32-bit entry says what memory it needs.
+const PROTECTED_VERSION: u16 = 0x020A;
 /// Protocol 2.12, which has `xloadflags`.
-const LEAST_VERSION: u16 = 0x020C;
+const XLOAD_VERSION: u16 = 0x020C;
 const LOADED_HIGH: u8 = 1;
 const KERNEL_64: u16 = 1;
 const ABOVE_4G: u16 = 2;
@@ -30,7 +35,7 @@ pub enum Error {
     /// It begins with something else.
     #[error("not a Linux kernel for x86 (bzImage): it has no boot header")]
     NoHeader,
-    /// A zImage, a 32-bit kernel, or one from before 2013.
+    /// A zImage, or a header that contradicts itself.
     #[error("a Linux kernel that cannot be started: {0}")]
     Unfit(&'static str),
     /// Bytes are missing at its end.
@@ -51,6 +56,18 @@ pub enum Error {
     },
 }
 
+/// How it is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// By `kexec_file_load`: it has 64 bits and can lie anywhere.
+    System,
+    /// At its 32-bit entry: at this address, with a page of parameters.
+    Protected(u32),
+    /// At its 16-bit entry, as a BIOS loader does. What looks like Linux but only uses its header (iPXE, GRUB's
+    /// `lnxboot`) has no other that works.
+    Real,
+}
+
 /// What a bzImage says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kernel {
@@ -60,13 +77,23 @@ pub struct Kernel {
     pub command_line_size: usize,
     /// Memory that it needs in one piece until it manages memory itself, bytes.
     pub init_size: u64,
+    /// How it is started.
+    pub start: Start,
+    /// The version of the boot protocol.
+    pub protocol: u16,
+    /// The setup code's length; what follows in the file lies at 1 MiB or elsewhere.
+    pub setup_size: u64,
+    /// Where it likes to lie, if it says so.
+    pub preferred: u64,
+    /// The highest address that the initial RAM disk may have.
+    pub initrd_most: u32,
 }
 
 impl Kernel {
     /// Reads the header from the first [`HEAD`] bytes of a file (or all, if it has fewer) of `size` bytes.
     ///
     /// # Errors
-    /// When it is no kernel, none that `kexec_file_load` takes, or cut short.
+    /// When it is no kernel, none that can be started, or cut short.
     pub fn parse(head: &[u8], size: u64) -> Result<Self, Error> {
         if bytes::u16(head, BOOT_FLAG) != Some(0xAA55)
             || head.get(MAGIC..MAGIC + 4) != Some(b"HdrS")
@@ -74,37 +101,51 @@ impl Kernel {
             return Err(Error::NoHeader);
         }
         let cut = || Error::Short { has: size, needs: HEAD as u64 };
-        let version = bytes::u16(head, VERSION).ok_or_else(cut)?;
-        if version < LEAST_VERSION {
-            return Err(Error::Unfit("it is older than Linux 3.8"));
-        }
-        let flags = bytes::u16(head, XLOAD_FLAGS).ok_or_else(cut)?;
-        if flags & KERNEL_64 == 0 {
-            return Err(Error::Unfit("it is not for 64-bit processors"));
-        }
-        if bytes::u8(head, LOAD_FLAGS).ok_or_else(cut)? & LOADED_HIGH == 0 || flags & ABOVE_4G == 0
-        {
-            return Err(Error::Unfit("it cannot be loaded above 4 GiB"));
+        let field16 = |at| bytes::u16(head, at).ok_or_else(cut);
+        let field32 = |at| bytes::u32(head, at).ok_or_else(cut);
+        let protocol = field16(VERSION)?;
+        if bytes::u8(head, LOAD_FLAGS).ok_or_else(cut)? & LOADED_HIGH == 0 {
+            return Err(Error::Unfit("it is a zImage, which is loaded below 1 MiB"));
         }
         let needs = Self::length(head).ok_or_else(cut)?;
         if size < needs {
             return Err(Error::Short { has: size, needs });
         }
+        let flags = if protocol >= XLOAD_VERSION { field16(XLOAD_FLAGS)? } else { 0 };
+        let start = match protocol {
+            _ if flags & (KERNEL_64 | ABOVE_4G) == KERNEL_64 | ABOVE_4G => Start::System,
+            PROTECTED_VERSION.. => Start::Protected(field32(CODE_32)?),
+            0x0200.. => Start::Real,
+            _ => return Err(Error::Unfit("it is older than Linux 2.0")),
+        };
+        let since = |version: u16, at: usize, before: u32| {
+            if protocol >= version { field32(at) } else { Ok(before) }
+        };
         Ok(Self {
             version: Self::version(head),
-            command_line_size: bytes::u32(head, COMMAND_LINE_SIZE).ok_or_else(cut)? as usize,
-            init_size: bytes::u32(head, INIT_SIZE).ok_or_else(cut)?.into(),
+            // Before protocol 2.06 it was not said.
+            command_line_size: since(0x0206, COMMAND_LINE_SIZE, 255)? as usize,
+            init_size: since(PROTECTED_VERSION, INIT_SIZE, 0)?.into(),
+            start,
+            protocol,
+            setup_size: Self::setup_size(head).ok_or_else(cut)?,
+            preferred: since(PROTECTED_VERSION, PREFERRED, 0)?.into(),
+            initrd_most: since(0x0203, INITRD_MOST, 0x37FF_FFFF)?,
         })
     }
 
-    /// How long the file must be. A signature may follow; the last unit of 16 bytes may be incomplete.
-    fn length(head: &[u8]) -> Option<u64> {
+    fn setup_size(head: &[u8]) -> Option<u64> {
         let sectors = match bytes::u8(head, SETUP_SECTORS)? {
             0 => 4,
             sectors => u64::from(sectors),
         };
+        Some((sectors + 1) * SECTOR)
+    }
+
+    /// How long the file must be. A signature may follow; the last unit of 16 bytes may be incomplete.
+    fn length(head: &[u8]) -> Option<u64> {
         let system = u64::from(bytes::u32(head, SYSTEM_SIZE)?) * 16;
-        Some((sectors + 1) * SECTOR + system.saturating_sub(15))
+        Some(Self::setup_size(head)? + system.saturating_sub(15))
     }
 
     fn version(head: &[u8]) -> String {
@@ -144,6 +185,7 @@ mod tests {
         put(VERSION, &0x020F_u16.to_le_bytes());
         put(KERNEL_VERSION, &0x0600_u16.to_le_bytes());
         put(LOAD_FLAGS, &[LOADED_HIGH]);
+        put(CODE_32, &0x0010_0000_u32.to_le_bytes());
         put(XLOAD_FLAGS, &(KERNEL_64 | ABOVE_4G).to_le_bytes());
         put(COMMAND_LINE_SIZE, &2047_u32.to_le_bytes());
         put(INIT_SIZE, &0x0300_0000_u32.to_le_bytes());
@@ -168,19 +210,30 @@ mod tests {
     }
 
     #[test]
+    fn what_it_can_decides_how_it_is_started() {
+        let start = |head: &[u8]| Kernel::parse(head, SIZE).unwrap().start;
+        assert_eq!(start(&head()), Start::System);
+        // As memtest86+ is, and a kernel for 32-bit processors.
+        assert_eq!(start(&with(XLOAD_FLAGS, 9)), Start::Protected(0x10_0000));
+        assert_eq!(start(&with(XLOAD_FLAGS, 0)), Start::Protected(0x10_0000));
+        // As iPXE and GRUB are: where newer headers have fields, these have code.
+        let old = Kernel::parse(&with(VERSION, 3), SIZE).unwrap();
+        assert_eq!((old.start, old.command_line_size, old.init_size), (Start::Real, 255, 0));
+        assert_eq!(old.setup_size, 28 * 512);
+    }
+
+    #[test]
     fn each_fault_is_named() {
         let error = |head: &[u8], size| Kernel::parse(head, size).unwrap_err();
         assert_eq!(error(b"MZ", 2), Error::NoHeader);
         assert_eq!(error(&with(BOOT_FLAG, 0), SIZE), Error::NoHeader);
         assert_eq!(error(&with(MAGIC, b'h'), SIZE), Error::NoHeader);
         assert!(
-            matches!(error(&with(VERSION, 0x0B), SIZE), Error::Unfit(why) if why.contains("3.8"))
+            matches!(error(&with(VERSION + 1, 1), SIZE), Error::Unfit(why) if why.contains("2.0"))
         );
         assert!(
-            matches!(error(&with(XLOAD_FLAGS, 2), SIZE), Error::Unfit(why) if why.contains("64"))
+            matches!(error(&with(LOAD_FLAGS, 0), SIZE), Error::Unfit(why) if why.contains("zImage"))
         );
-        assert!(matches!(error(&with(XLOAD_FLAGS, 1), SIZE), Error::Unfit(_)));
-        assert!(matches!(error(&with(LOAD_FLAGS, 0), SIZE), Error::Unfit(_)));
         assert_eq!(error(&head(), SIZE - 16), Error::Short { has: SIZE - 16, needs: SIZE - 15 });
         assert!(matches!(error(&head()[..0x230], 0x230), Error::Short { .. }));
     }

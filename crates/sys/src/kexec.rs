@@ -1,4 +1,6 @@
-//! Starting another kernel from this one (`kexec_file_load(2)`).
+//! Starting another kernel from this one (`kexec_file_load(2)`, `kexec_load(2)`).
+
+pub mod entry;
 
 use crate::Kernel;
 use rustix::io::Errno;
@@ -11,6 +13,20 @@ use std::{
 // linux/kexec.h
 const KEXEC_FILE_UNLOAD: libc::c_ulong = 1;
 const KEXEC_FILE_NO_INITRAMFS: libc::c_ulong = 4;
+const KEXEC_ARCH_X86_64: libc::c_ulong = 62 << 16;
+/// More segments `kexec_load` does not take.
+pub const MOST_SEGMENTS: usize = 16;
+
+/// What `kexec_load` moves to its place before the kernel starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment<'a> {
+    /// Where it is to lie; a multiple of a page.
+    pub at: u64,
+    /// Its bytes.
+    pub data: &'a [u8],
+    /// Bytes in memory, a multiple of a page and no fewer than `data`; what is left of them is zero.
+    pub size: u64,
+}
 
 /// A kernel that waits in memory to be started by [`crate::power::End::Kexec`].
 pub trait Kexec {
@@ -26,6 +42,13 @@ pub trait Kexec {
         initrd: Option<BorrowedFd<'_>>,
         command_line: &CStr,
     ) -> io::Result<()>;
+
+    /// Loads segments, in place of a kernel that is loaded already; [`entry::code`], in one of them, is where the
+    /// processor goes on. A kernel that is locked down refuses it.
+    ///
+    /// # Errors
+    /// `EPERM`, `ENOMEM`; `EADDRNOTAVAIL` and `EINVAL` for segments out of bounds or in each other's way; `EBUSY`.
+    fn load_segments(&self, entry: u64, segments: &[Segment<'_>]) -> io::Result<()>;
 
     /// Forgets the loaded kernel, if any.
     ///
@@ -52,6 +75,15 @@ impl Kexec for Kernel {
         load(kernel.as_fd(), initrd, command_line, flags)
     }
 
+    fn load_segments(&self, entry: u64, segments: &[Segment<'_>]) -> io::Result<()> {
+        let list: Vec<_> = segments.iter().map(Raw::of).collect();
+        // SAFETY: the list and all that it points at outlive the call, which only reads them.
+        let result = unsafe {
+            libc::syscall(libc::SYS_kexec_load, entry, list.len(), list.as_ptr(), KEXEC_ARCH_X86_64)
+        };
+        if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+
     fn unload(&self) -> io::Result<()> {
         let null = fs::File::open("/dev/null")?;
         load(null.as_fd(), null.as_fd(), c"", KEXEC_FILE_UNLOAD | KEXEC_FILE_NO_INITRAMFS)
@@ -59,6 +91,22 @@ impl Kexec for Kernel {
 
     fn loaded(&self) -> io::Result<bool> {
         Ok(fs::read("/sys/kernel/kexec_loaded")?.starts_with(b"1"))
+    }
+}
+
+/// `struct kexec_segment`.
+#[repr(C)]
+struct Raw {
+    data: *const u8,
+    length: usize,
+    at: u64,
+    size: u64,
+}
+
+impl Raw {
+    fn of(segment: &Segment<'_>) -> Self {
+        let Segment { at, data, size } = *segment;
+        Self { data: data.as_ptr(), length: data.len(), at, size }
     }
 }
 
