@@ -39,6 +39,7 @@ mod icmp;
 mod imaging;
 mod ip;
 mod json;
+mod kernel;
 mod local;
 mod longest;
 mod loops;

@@ -2,47 +2,55 @@
 
 use super::reboot;
 use crate::{
-    applet::{Applet, Args, Opt, reason, usage_error},
-    sizes::{self, Style},
+    applet::{Applet, Args, Opt, usage_error},
+    kernel::{self, CommandLine, Expected, Module, Order, Way, refused},
 };
-use anyhow::{Context as _, bail, ensure};
-use rustix::{
-    fs::{MemfdFlags, memfd_create},
-    process::Signal,
-};
-use std::{
-    ffi::CString,
-    fs::{self, File},
-    io::{self, Read as _},
-    os::fd::AsFd as _,
-    path::Path,
-};
-use xenoboot_boot::linux;
-use xenoboot_sys::{
-    Kernel,
-    kexec::{Kexec as _, meaning},
-    power::End,
-};
+use anyhow::ensure;
+use rustix::process::Signal;
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _, path::PathBuf};
+use xenoboot_sys::{Kernel, kexec::Kexec as _, power::End};
+use xenoboot_wire::Digest;
 
 const fn opt(short: char, long: &'static str, value: &'static str, help: &'static str) -> Opt {
     Opt { short, long, value, help }
 }
 
 /// What there is to say of the kernel to load; `xb kexec` has no others.
-pub(crate) const LOADING: [Opt; 7] = [
+pub(crate) const LOADING: [Opt; 11] = [
+    opt(
+        '\0',
+        "module",
+        "FILE [ARGS]",
+        "file for a Multiboot kernel, with its command line; several, in order",
+    ),
     opt('\0', "initrd", "FILE", "initial RAM disk; several are joined in order"),
     opt('\0', "ramdisk", "FILE", "the same"),
     opt('\0', "append", "TEXT", "the new kernel's command line"),
     opt('\0', "command-line", "TEXT", "the same"),
     opt('\0', "reuse-cmdline", "", "begin it with the running kernel's"),
     opt('\0', "no-console", "", "do not hand the consoles on"),
-    opt('s', "kexec-file-syscall", "", "always so"),
+    opt('s', "kexec-file-syscall", "", "always so where the system call takes the kernel"),
+    opt(
+        '\0',
+        "multiboot",
+        "[1|2]",
+        "take KERNEL for a Multiboot kernel, of that version if one is given",
+    ),
+    opt('\0', "real-mode", "", "start a bzImage at its 16-bit entry, as a BIOS loader does"),
+    opt(
+        '\0',
+        "sha256",
+        "HEX",
+        "load only if KERNEL has this SHA-256; FILE=HEX for another of the files",
+    ),
 ];
 
 static OPTIONS: &[Opt] = &{
-    let [initrd, ramdisk, append, line, reuse, console, call] = LOADING;
+    let [module, initrd, ramdisk, append, line, reuse, console, call, multiboot, real, sha256] =
+        LOADING;
     [
         opt('l', "load", "", "load KERNEL (so if nothing is said)"),
+        module,
         initrd,
         ramdisk,
         append,
@@ -50,6 +58,9 @@ static OPTIONS: &[Opt] = &{
         reuse,
         console,
         call,
+        multiboot,
+        real,
+        sha256,
         opt('e', "exec", "", "end everything in order, then start the loaded kernel"),
         opt('f', "force", "", "with -e: at once, without init"),
         opt('u', "unload", "", "forget the loaded kernel"),
@@ -59,13 +70,16 @@ static OPTIONS: &[Opt] = &{
 
 pub(crate) static APPLET: Applet = Applet {
     name: "kexec",
-    summary: "Loads another Linux kernel, and starts it without going through the firmware.",
+    summary: "Loads another kernel, and starts it without going through the firmware.",
     usage: "[-l] [OPTION]... KERNEL\n-e [-f]\n-u\n-S",
     options: OPTIONS,
-    notes: "A command line without console= gets those of the running kernel. Everything is checked before anything\n\
-            is loaded. In a script use `xb kexec`, which takes the same options: the kernel is started when the\n\
-            script has succeeded and its result has reached the server.",
-    example: "kexec -l /mnt/boot/vmlinuz --initrd=/mnt/boot/initrd.img --append='root=/dev/sda2 ro'\nkexec -e",
+    notes: "KERNEL is what its contents say: Linux (bzImage, vmlinux), Multiboot 1 or 2 (Xen), or what starts as Linux does\n\
+            (memtest86+; on machines with a BIOS ipxe.lkrn and GRUB's lnxboot image); also compressed by gzip, zstd, xz or\n\
+            bzip2. Linux gets the consoles of the running kernel where the command line has no console=. Everything\n\
+            is checked before anything is loaded. In a script use `xb kexec`, which takes the same options: the kernel is\n\
+            started when the script has succeeded and its result has reached the server.",
+    example: "kexec -l /mnt/boot/vmlinuz --initrd=/mnt/boot/initrd.img --append='root=/dev/sda2 ro'\nkexec -e\n\
+              kexec -l --module='vmlinuz console=hvc0' --module=initrd.img --append='console=com1 dom0_mem=1G' xen.gz",
     run: |args| {
         let chosen = ["load", "exec", "unload", "status"].map(|option| args.has(option));
         if chosen.iter().filter(|on| **on).count() > 1 {
@@ -87,141 +101,75 @@ pub(crate) static APPLET: Applet = Applet {
     },
 };
 
-/// The kernel reads an initial RAM disk by a signed 32-bit number (`kernel_read_file`).
-const LONGEST: u64 = i32::MAX as u64;
-
-/// What else is taken while a kernel is loaded: tables, the control page, slack.
-const SLACK: u64 = 16 << 20;
-
-fn refused(error: io::Error) -> anyhow::Error {
-    match meaning(&error) {
-        Some(text) => anyhow::anyhow!("{text}"),
-        None => anyhow::anyhow!("the running kernel refuses: {}", reason(&error)),
-    }
-}
-
 fn execute(args: &Args) -> anyhow::Result<u8> {
     ensure!(Kernel.loaded().map_err(refused)?, "no kernel is loaded: `kexec -l KERNEL` first");
     reboot::request(args, Signal::VTALARM, End::Kexec)
 }
 
-/// Checks and loads.
+/// Checks and loads what the options say.
 pub(crate) fn load(args: &Args) -> anyhow::Result<u8> {
-    let [path] = args.operands.as_slice() else {
+    let [kernel] = args.operands.as_slice() else {
         return usage_error("give one KERNEL");
     };
-    let (file, size) = open(Path::new(path))?;
-    let kernel = header(&file, size).with_context(|| path.display().to_string())?;
-    let line = command_line(args)?;
-    kernel.takes(&line)?;
-    let mut initrds = Vec::new();
-    for (option, value) in args.all() {
-        if matches!(option, "initrd" | "ramdisk") {
-            initrds.push(open(Path::new(value))?);
-        }
-    }
-    let initrd_size: u64 = initrds.iter().map(|(_, size)| size).sum();
-    room(&kernel, size, initrd_size, initrds.len() > 1)?;
-    let initrd = join(initrds)?;
-    let given = CString::new(line.as_str()).context("the command line has a zero byte")?;
-    Kernel.load(file.as_fd(), initrd.as_ref().map(File::as_fd), &given).map_err(refused)?;
-    println!("kernel: {}", if kernel.version.is_empty() { "Linux" } else { &kernel.version });
-    println!("initrd: {}", human(initrd_size));
-    println!("command line: {line}");
+    let of = |names: [&str; 2]| {
+        let found = args.all().filter(move |(option, _)| names.contains(option));
+        found.map(|(_, value)| PathBuf::from(value)).collect()
+    };
+    let modules = args.values("module").map(module).collect::<Result<_, _>>()?;
+    let loaded = kernel::load(&Order {
+        kernel: kernel.into(),
+        initrds: of(["initrd", "ramdisk"]),
+        modules,
+        command_line: command_line(args)?,
+        expected: args.values("sha256").map(expected).collect::<Result<_, _>>()?,
+        way: way(args)?,
+    })?;
+    println!("{loaded}");
     Ok(0)
 }
 
-fn open(path: &Path) -> anyhow::Result<(File, u64)> {
-    let failed = |error: &io::Error| format!("{}: {}", path.display(), reason(error));
-    let file = File::open(path).map_err(|e| anyhow::anyhow!(failed(&e)))?;
-    let about = file.metadata()?;
-    ensure!(about.is_file(), "{}: not a regular file", path.display());
-    Ok((file, about.len()))
-}
-
-fn header(file: &File, size: u64) -> anyhow::Result<linux::Kernel> {
-    let mut head = Vec::new();
-    file.take(linux::HEAD as u64).read_to_end(&mut head)?;
-    Ok(linux::Kernel::parse(&head, size)?)
-}
-
-/// As given, with what is taken over from the running kernel's.
-fn command_line(args: &Args) -> anyhow::Result<String> {
-    let ours = fs::read_to_string("/proc/cmdline").unwrap_or_default();
-    let mut words = Vec::new();
-    if args.has("reuse-cmdline") {
-        // The loader's own words say nothing to another kernel.
-        let foreign =
-            |word: &&str| !word.starts_with("BOOT_IMAGE=") && !word.starts_with("initrd=");
-        words.extend(ours.split_whitespace().filter(foreign).map(str::to_owned));
-    }
-    for option in ["command-line", "append"] {
-        words.extend(args.text(option)?.map(|text| text.trim().to_owned()));
-    }
-    let has_console = words.iter().flat_map(|text| text.split_whitespace()).any(is_console);
-    if !has_console && !args.has("no-console") {
-        words.extend(ours.split_whitespace().filter(|word| is_console(word)).map(str::to_owned));
-    }
-    words.retain(|text| !text.is_empty());
-    Ok(words.join(" "))
-}
-
-fn human(bytes: u64) -> String {
-    sizes::human(bytes, Style::Long)
-}
-
-fn is_console(word: &str) -> bool {
-    word.starts_with("console=")
-}
-
-/// While it loads, the kernel holds each file twice: as read, and in the pages that will be moved.
-/// Several initial RAM disks are joined in memory first.
-fn room(kernel: &linux::Kernel, size: u64, initrd: u64, joined: bool) -> anyhow::Result<()> {
-    ensure!(initrd <= LONGEST, "the initrds have {initrd} bytes together; 2 GiB are the most");
-    let copy = if joined { initrd } else { 0 };
-    let needs = 2 * (size + initrd) + copy + SLACK;
-    let (total, available) = memory()?;
-    if needs > available {
-        bail!(
-            "not enough memory: to load kernel ({}) and initrd ({}) takes {}, and {} is available",
-            human(size),
-            human(initrd),
-            human(needs),
-            human(available)
-        );
-    }
-    let starts = kernel.init_size + initrd;
-    if starts > total {
-        bail!(
-            "the new kernel needs {} to start, and the machine has {}",
-            human(starts),
-            human(total)
-        );
-    }
-    Ok(())
-}
-
-/// Memory in all, and available without swapping, bytes.
-fn memory() -> anyhow::Result<(u64, u64)> {
-    let text = fs::read_to_string("/proc/meminfo")?;
-    let field = |name: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-        Some(line.trim().split(' ').next()?.parse::<u64>().ok()? << 10)
+/// `FILE` or `FILE ARGS`.
+fn module(value: &OsStr) -> anyhow::Result<Module> {
+    let Some(text) = value.to_str() else {
+        return usage_error("the value of --module is not UTF-8");
     };
-    field("MemTotal:").zip(field("MemAvailable:")).context("/proc/meminfo is incomplete")
+    let (path, arguments) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
+    Ok(Module { path: path.into(), arguments: arguments.trim().to_owned() })
 }
 
-/// One file with the contents of all, in order.
-fn join(mut initrds: Vec<(File, u64)>) -> anyhow::Result<Option<File>> {
-    if initrds.len() < 2 {
-        return Ok(initrds.pop().map(|(file, _)| file));
+fn way(args: &Args) -> anyhow::Result<Way> {
+    match (args.text("multiboot")?, args.has("real-mode")) {
+        (Some(_), true) => usage_error("--multiboot and --real-mode exclude each other"),
+        (Some(""), _) => Ok(Way::Multiboot(None)),
+        (Some("1"), _) => Ok(Way::Multiboot(Some(1))),
+        (Some("2"), _) => Ok(Way::Multiboot(Some(2))),
+        (Some(_), _) => usage_error("--multiboot takes 1 or 2, after a ="),
+        (None, true) => Ok(Way::Real),
+        (None, false) => Ok(Way::Any),
     }
-    let mut all = File::from(memfd_create("initrd", MemfdFlags::CLOEXEC)?);
-    for (mut file, size) in initrds {
-        let copied = io::copy(&mut file, &mut all).context("an initrd cannot be read")?;
-        ensure!(copied == size, "an initrd was changed while it was read");
-        // The kernel looks for the next archive at a multiple of four.
-        io::copy(&mut io::repeat(0).take(size.next_multiple_of(4) - size), &mut all)?;
+}
+
+fn command_line(args: &Args) -> anyhow::Result<CommandLine> {
+    let given = [args.text("command-line")?, args.text("append")?];
+    let given: Vec<_> = given.into_iter().flatten().map(str::trim).collect();
+    Ok(CommandLine {
+        text: given.join(" "),
+        reuse: args.has("reuse-cmdline"),
+        no_consoles: args.has("no-console"),
+    })
+}
+
+/// `HEX` or `FILE=HEX`.
+fn expected(value: &OsStr) -> anyhow::Result<Expected> {
+    let (file, digest) = match value.as_bytes().iter().rposition(|byte| *byte == b'=') {
+        Some(at) => {
+            let (file, rest) = value.as_bytes().split_at(at);
+            (Some(OsStr::from_bytes(file).to_owned()), rest.get(1..).unwrap_or_default())
+        }
+        None => (None, value.as_bytes()),
+    };
+    match std::str::from_utf8(digest).ok().and_then(|text| text.parse::<Digest>().ok()) {
+        Some(digest) => Ok(Expected { file, digest }),
+        None => usage_error("--sha256 takes 64 hexadecimal digits, after FILE= or alone"),
     }
-    Ok(Some(all))
 }

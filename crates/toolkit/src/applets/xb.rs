@@ -55,14 +55,19 @@ pub(crate) static KEXEC: Applet = Applet {
     summary: "Loads another kernel, to be started when the script has succeeded.",
     usage: "[OPTION]... KERNEL",
     options: &{
-        let [initrd, ramdisk, append, line, reuse, console, call] = kexec::LOADING;
+        let [module, initrd, ramdisk, append, line, reuse, console, call, multiboot, real, sha256] =
+            kexec::LOADING;
         let help = "when the hardware watchdog resets a machine on which that kernel hangs; 180 if not given";
         let watchdog = Opt { short: '\0', long: "watchdog", value: "SECONDS", help };
-        [initrd, ramdisk, append, line, reuse, console, call, watchdog]
+        [
+            module, initrd, ramdisk, append, line, reuse, console, call, multiboot, real, sha256,
+            watchdog,
+        ]
     },
-    notes: "Everything is checked before anything is loaded. The script goes on; when it fails, the kernel is\n\
-            forgotten. When it succeeds, its result goes to the server first.",
-    example: "xb kexec --initrd=initrd.img --append='root=/dev/sda2 ro' vmlinuz",
+    notes: "KERNEL is what `kexec --help` says. Everything is checked before anything is loaded. The script goes on; when it\n\
+            fails, the kernel is forgotten. When it succeeds, its result goes to the server first.",
+    example: "xb kexec --initrd=initrd.img --append='root=/dev/sda2 ro' vmlinuz\n\
+              xb kexec --module='vmlinuz console=hvc0' --module=initrd.img --append='console=com1 dom0_mem=1G' xen.gz",
     run: |args| {
         let watchdog_s = args.number("watchdog")?.unwrap_or(180);
         kexec::load(args)?;
