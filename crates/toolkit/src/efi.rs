@@ -1,6 +1,8 @@
 //! The firmware's boot entries, in its variables (UEFI Specification 2.10, 3.1.3 and 10; efivarfs:
 //! Documentation/filesystems/efivarfs.rst). A variable's file is four bytes of attributes and its data.
 
+pub(crate) mod make;
+
 use rustix::fs::{IFlags, Mode, OFlags, ioctl_getflags, ioctl_setflags};
 use std::{
     fs::{self, File},

@@ -2,11 +2,18 @@
 
 use crate::{
     applet::{Applet, Args, Opt, usage_error},
-    efi::{ACTIVE, Entry, Variables, numbers},
+    efi::{
+        ACTIVE, Entry, Variables,
+        make::{self, Wish},
+        numbers,
+    },
     partitions::plain,
 };
-use anyhow::bail;
-use std::{io, path::PathBuf};
+use anyhow::{Context as _, bail};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 const fn flag(short: char, long: &'static str, help: &'static str) -> Opt {
     Opt { short, long, value: "", help }
@@ -19,7 +26,7 @@ const fn value(short: char, long: &'static str, value: &'static str, help: &'sta
 pub(crate) static APPLET: Applet = Applet {
     name: "efibootmgr",
     summary: "Prints and changes what the firmware (UEFI) boots.",
-    usage: "[-v] [-q]\n[-n NUMBER|-N] [-o LIST|-O] [-t SECONDS|-T]\n-b NUMBER -B|-a|-A",
+    usage: "[-v] [-q]\n[-n NUMBER|-N] [-o LIST|-O] [-t SECONDS|-T]\n-b NUMBER -B|-a|-A\n-c|-C [-d DISK] [-p PART] [-l LOADER] [-L LABEL] [-u] [OPTION]...",
     options: &[
         flag('v', "verbose", "with the place of each entry"),
         flag('q', "quiet", "do not print the entries after a change"),
@@ -33,17 +40,29 @@ pub(crate) static APPLET: Applet = Applet {
         flag('B', "delete-bootnum", "delete the entry"),
         flag('a', "active", "the entry may be booted"),
         flag('A', "inactive", "it may not"),
+        flag('c', "create", "make an entry, which is tried first"),
+        flag('C', "create-only", "make an entry that is not in the order"),
+        value('d', "disk", "DISK", "the disk of its loader; /dev/sda if not given"),
+        value('p', "part", "PART", "the partition, a number; 1 if not given"),
+        value('l', "loader", "LOADER", "the file there; \\EFI\\BOOT\\BOOTX64.EFI if not given"),
+        value('L', "label", "LABEL", "the entry's name; Linux if not given"),
+        flag('u', "unicode", "what is told to the loader is UTF-16, not ASCII"),
         value('\0', "sysroot", "FOLDER", "use FOLDER/sys/firmware/efi/efivars"),
     ],
-    notes: "Numbers are hexadecimal. Status 2: this machine was not booted by UEFI.",
-    example: "efibootmgr -n 0003 && reboot",
+    notes: "Numbers are hexadecimal. Operands are told to the loader of a new entry. `-C -n new` boots the new entry once, and\n\
+            leaves everything else as it is. Status 2: this machine was not booted by UEFI.",
+    example: "efibootmgr -n 0003 && reboot\nefibootmgr -C -n new -d /dev/sda -p 1 -l '\\EFI\\tool.efi' -L tool && reboot",
     run,
 };
 
 fn run(args: &Args) -> anyhow::Result<u8> {
-    args.no_operands()?;
+    let create = args.has("create") || args.has("create-only");
+    if !create {
+        args.no_operands()?;
+    }
     let entry = args.text("bootnum")?.map(parse).transpose()?;
-    let next = args.text("bootnext")?.map(parse).transpose()?;
+    let wants_new = create && args.text("bootnext")? == Some("new");
+    let next = args.text("bootnext")?.filter(|_| !wants_new).map(parse).transpose()?;
     let order = args.text("bootorder")?.map(list).transpose()?;
     let timeout = args.number::<u16>("timeout")?;
     let about_one = ["delete-bootnum", "active", "inactive"].iter().any(|o| args.has(o));
@@ -56,6 +75,9 @@ fn run(args: &Args) -> anyhow::Result<u8> {
         eprintln!("EFI variables are not supported on this system.");
         return Ok(2);
     };
+    let new = if create { Some(self::create(args, &variables, &known)?) } else { None };
+    let next = next.or(new.filter(|_| wants_new));
+    let known = [known, new.into_iter().collect()].concat();
     let missing =
         next.iter().chain(order.iter().flatten()).chain(&entry).find(|n| !known.contains(n));
     if let Some(number) = missing {
@@ -88,6 +110,29 @@ fn run(args: &Args) -> anyhow::Result<u8> {
         show(args, &variables)?;
     }
     Ok(0)
+}
+
+/// Makes an entry, with the lowest number that is free.
+fn create(args: &Args, variables: &Variables, known: &[u16]) -> anyhow::Result<u16> {
+    let told = args.words()?.join(" ");
+    let wish = Wish {
+        disk: args.value("disk").map_or_else(|| Path::new("/dev/sda"), Path::new),
+        part: args.number("part")?.unwrap_or(1),
+        loader: args.text("loader")?.unwrap_or("\\EFI\\BOOT\\BOOTX64.EFI"),
+        label: args.text("label")?.unwrap_or("Linux"),
+        options: if args.has("unicode") { make::utf16(&told) } else { told.into_bytes() },
+    };
+    let data = make::entry(&wish)?;
+    let number = (0..=u16::MAX).find(|number| !known.contains(number));
+    let number = number.context("there are 65536 entries already")?;
+    let name = format!("Boot{number:04X}");
+    wrap(&name, variables.set(&name, &data))?;
+    if args.has("create") {
+        let order = wrap("BootOrder", variables.get("BootOrder"))?.unwrap_or_default();
+        let order = [number.to_le_bytes().to_vec(), order].concat();
+        wrap("BootOrder", variables.set("BootOrder", &order))?;
+    }
+    Ok(number)
 }
 
 fn wrap<T>(name: &str, done: io::Result<T>) -> anyhow::Result<T> {
