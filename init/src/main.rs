@@ -29,6 +29,7 @@ mod journal;
 mod keeper;
 mod medium;
 mod paths;
+mod quiet;
 mod shutdown;
 mod watchdogs;
 mod worker;

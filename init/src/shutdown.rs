@@ -1,6 +1,6 @@
 //! The orderly end: all processes, all mounts, all disks. It needs nothing from the boot medium.
 
-use crate::drivers::start_thread;
+use crate::{drivers::start_thread, quiet};
 use rustix::process::Signal;
 use std::{
     sync::{
@@ -15,7 +15,7 @@ use xenoboot_sys::{
     Kernel,
     block::Disks,
     mount::{Mounted, Mounts},
-    power::Power,
+    power::{End, Power},
     process::Processes,
 };
 
@@ -57,8 +57,8 @@ const VIRTUAL: &[&str] = &[
 ];
 
 /// Runs the shutdown in a thread of its own: the loop goes on feeding the watchdog. `agent_gone` is set
-/// by the loop; the flag returned is set when the machine may be ended.
-pub(crate) fn start(agent_gone: Arc<AtomicBool>) -> Arc<AtomicBool> {
+/// by the loop; the flag returned is set when the machine may be ended in the way of `how`.
+pub(crate) fn start(how: End, agent_gone: Arc<AtomicBool>) -> Arc<AtomicBool> {
     let done = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&done);
     start_thread("shutdown", move || {
@@ -66,6 +66,9 @@ pub(crate) fn start(agent_gone: Arc<AtomicBool>) -> Arc<AtomicBool> {
         end_processes(&Kernel, TERM_PATIENCE, KILL_PATIENCE);
         unmount_all(&Kernel, &Kernel);
         sync();
+        if how == End::Kexec {
+            quiet::devices();
+        }
         flag.store(true, Ordering::Release);
     });
     done

@@ -295,7 +295,7 @@ impl Worker {
             agent.stop();
         }
         let agent_gone = Arc::new(AtomicBool::new(false));
-        let done = shutdown::start(Arc::clone(&agent_gone));
+        let done = shutdown::start(how, Arc::clone(&agent_gone));
         self.ending = Some(Ending { how, since: now, agent_gone, done });
     }
 
