@@ -17,8 +17,10 @@
 )]
 
 pub mod accel;
+pub mod bare;
 pub mod bundle;
 pub mod console;
+pub mod debian;
 pub mod figure;
 pub mod lab;
 pub mod operator;
@@ -32,6 +34,7 @@ pub mod tls12;
 pub mod vm;
 pub mod wait;
 
+pub use bare::Bare;
 pub use bundle::Bundle;
 pub use operator::{NewKey, Operator};
 pub use scenario::Scenario;

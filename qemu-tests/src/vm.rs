@@ -53,6 +53,7 @@ pub struct VmBuilder {
     memory_mb: u32,
     nics: Vec<Nic>,
     disks: Vec<PathBuf>,
+    ide: Option<PathBuf>,
     clock: Option<String>,
     watchdog: bool,
     instruction_clock: bool,
@@ -106,6 +107,13 @@ impl VmBuilder {
     #[must_use]
     pub fn disk(mut self, image: impl Into<PathBuf>) -> Self {
         self.disks.push(image.into());
+        self
+    }
+
+    /// An old PC's disk, which its BIOS reads without the help of memory: it still can when Linux has had the disk.
+    #[must_use]
+    pub fn ide(mut self, image: impl Into<PathBuf>) -> Self {
+        self.ide = Some(image.into());
         self
     }
 
@@ -170,8 +178,9 @@ impl VmBuilder {
         let accel = accel::best();
         let mut all = Arguments::default();
         all.flags("-nodefaults -no-user-config -S -display none -smp 1 -vga std");
-        // A q35 has a watchdog of its own (iTCO); an old pc has only the one that it is given.
-        all.add("-machine", if self.watchdog { "pc" } else { "q35" });
+        // A q35 has a watchdog of its own (iTCO); an old pc has only the one that it is given. Its disks are IDE.
+        let old = self.watchdog || self.ide.is_some();
+        all.add("-machine", if old { "pc" } else { "q35" });
         all.flags("-device virtio-rng-pci");
         all.add("-accel", accel);
         all.add("-cpu", if accel == "kvm" { "host" } else { "max" });
@@ -194,6 +203,10 @@ impl VmBuilder {
         for (number, disk) in self.disks.iter().enumerate() {
             all.drive(&format!("id=disk{number},if=none,format=raw"), disk);
             all.add("-device", format!("virtio-blk-pci,drive=disk{number},serial=disk{number}"));
+        }
+        if let Some(disk) = &self.ide {
+            all.drive("id=ide,if=none,format=raw", disk);
+            all.add("-device", "ide-hd,drive=ide");
         }
         if self.uefi {
             let (code, empty) = paths::ovmf()?;
@@ -306,6 +319,7 @@ impl Vm {
             memory_mb: 512,
             nics: Vec::new(),
             disks: Vec::new(),
+            ide: None,
             clock: None,
             watchdog: false,
             instruction_clock: false,

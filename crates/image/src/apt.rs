@@ -4,7 +4,10 @@
 //! with an empty list of installed packages, so that neither root nor a change to the host is needed. The
 //! mirror is the one that the host itself uses.
 
-use crate::tools::{run, sha256};
+use crate::{
+    recipe::Lock,
+    tools::{run, sha256},
+};
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -58,11 +61,19 @@ pub struct Apt {
 }
 
 impl Apt {
-    /// Prepares the state in `folder`. Nothing is fetched yet.
+    /// Prepares the state in `folder`, for the release that images are made of. Nothing is fetched yet.
     ///
     /// # Errors
     /// When the host has no apt, no Debian keyring or no Debian mirror in its configuration.
     pub fn new(folder: &Path) -> Result<Self> {
+        Self::of_release(folder, SUITE)
+    }
+
+    /// The same for another release of Debian, by its codename; each needs a folder of its own.
+    ///
+    /// # Errors
+    /// As [`Apt::new`].
+    pub fn of_release(folder: &Path, release: &str) -> Result<Self> {
         ensure!(
             Path::new(KEYRING).exists(),
             "{KEYRING} is missing: install the package debian-archive-keyring"
@@ -75,11 +86,11 @@ impl Apt {
         let (main, security) = mirrors()?;
         settle(&folder.join("status"), "")?;
         let mut sources = String::new();
-        for suite in [SUITE.to_owned(), format!("{SUITE}-updates")] {
+        for suite in [release.to_owned(), format!("{release}-updates")] {
             sources += &format!("deb [signed-by={KEYRING}] {main} {suite} main\n");
         }
         if let Some(security) = security {
-            sources += &format!("deb [signed-by={KEYRING}] {security} {SUITE}-security main\n");
+            sources += &format!("deb [signed-by={KEYRING}] {security} {release}-security main\n");
         }
         settle(&folder.join("sources.list"), &sources)?;
         let at = folder.display();
@@ -169,6 +180,24 @@ impl Apt {
         let installed: Vec<_> =
             installed.into_iter().filter(|name| !without.contains(name)).collect();
         self.newest(&installed)
+    }
+
+    /// The packages that `lock` has, if all are in the cache, so that nothing is asked of the network; else
+    /// the newest of `names`, which `lock` has from then on.
+    ///
+    /// # Errors
+    /// When the archive cannot be reached or has not all of them.
+    pub fn kept(&self, lock: &Path, names: &[&str]) -> Result<Vec<Package>> {
+        if let Ok(kept) = Lock::load(lock)
+            && self.has(&kept.packages)
+            && names.iter().all(|name| kept.packages.iter().any(|p| p.name == *name))
+        {
+            return Ok(kept.packages);
+        }
+        self.update()?;
+        let packages = self.newest(names)?;
+        Lock { packages: packages.clone(), toolbox: Vec::new() }.save(lock)?;
+        Ok(packages)
     }
 
     /// The kernel image that `linux-image-amd64` depends on.

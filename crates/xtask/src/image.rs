@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
 };
-use xenoboot_image::{apt::Apt, cache_folder, recipe::Lock};
+use xenoboot_image::{apt::Apt, cache_folder};
 
 /// Which image.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -82,14 +82,6 @@ fn inputs(root: &Path) -> Result<Vec<u8>> {
 pub(crate) fn package(root: &Path, name: &str) -> Result<PathBuf> {
     let apt = Apt::new(&cache_folder()?.join("apt"))?;
     let lock = target(root).join(format!("{name}.lock"));
-    let found = match Lock::load(&lock) {
-        Ok(lock) => lock.packages,
-        Err(_) => {
-            apt.update()?;
-            let packages = apt.newest(&[name])?;
-            Lock { packages: packages.clone(), toolbox: Vec::new() }.save(&lock)?;
-            packages
-        }
-    };
+    let found = apt.kept(&lock, &[name])?;
     apt.unpack(found.first().with_context(|| format!("{} is empty", lock.display()))?)
 }

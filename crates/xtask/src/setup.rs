@@ -63,6 +63,8 @@ const NEEDS: &[Need] = &[
     Need { package: "dnsmasq-base", sign: Sign::Program("dnsmasq") },
     Need { package: "util-linux", sign: Sign::Program("setpriv") },
     Need { package: "gcc", sign: Sign::Program("cc") },
+    Need { package: "grub-common", sign: Sign::Program("grub-mkimage") },
+    Need { package: "grub-pc-bin", sign: Sign::File("/usr/lib/grub/i386-pc/lnxboot.img") },
     Need { package: "python3", sign: Sign::Program("python3") },
     Need {
         package: "python3-venv",
