@@ -3,6 +3,8 @@
 //! A fleet's folder holds `trust.toml`, which goes into every image, and `signers/NAME.key`, the signers' private keys
 //! that were made here.
 
+mod operator;
+
 use crate::{
     keyfile::{NewKey, NewPassphrase},
     ui::{Output, WithHint},
@@ -47,6 +49,14 @@ enum Verb {
         after_help = "Examples:\n  xenoboot fleet add-signer carol --dir example\n  xenoboot fleet add-signer carol --dir example --public-key KEY --threshold 2\n\nMachines believe a new signer when their image was stamped with the new trust file."
     )]
     AddSigner(AddSigner),
+    /// Let an operator log in to the machines of a fleet
+    #[command(
+        after_help = "Examples:\n  xenoboot fleet add-operator alice ~/.ssh/id_ed25519.pub --dir example\n  xenoboot fleet add-operator ca ca.pub --authority-for oncall --dir example\n\nMachines know an operator when their image was stamped with the new trust file. Another way is a file `operators` in a\nsigned bundle."
+    )]
+    AddOperator(operator::Add),
+    /// Let an operator log in no more
+    #[command(after_help = "Example:\n  xenoboot fleet remove-operator alice --dir example")]
+    RemoveOperator(operator::Remove),
 }
 
 #[derive(clap::Args)]
@@ -91,6 +101,8 @@ pub(crate) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
             Ok(())
         }
         Verb::AddSigner(args) => add_signer(args, output),
+        Verb::AddOperator(args) => operator::add(args, output),
+        Verb::RemoveOperator(args) => operator::remove(&args, output),
     }
 }
 
@@ -112,8 +124,13 @@ fn new(args: &New, output: &Output) -> anyhow::Result<()> {
     SystemRandom::new()
         .fill(&mut id.0)
         .map_err(|_| anyhow::anyhow!("the system gave no random bytes"))?;
-    let mut trust =
-        Trust { fleet: id, name: args.name.clone(), threshold: args.threshold, signers: vec![] };
+    let mut trust = Trust {
+        fleet: id,
+        name: args.name.clone(),
+        threshold: args.threshold,
+        signers: vec![],
+        operators: vec![],
+    };
     for name in &args.signers {
         trust.signers.push(make_signer(&dir, name, &args.passphrase)?);
     }
@@ -207,6 +224,7 @@ fn print(trust: &Trust, output: &Output) {
         let (fleet, threshold) = (trust.fleet.to_string(), trust.threshold);
         let json = serde_json::json!({
             "name": trust.name, "fleet": fleet, "threshold": threshold, "signers": signers,
+            "operators": trust.operators.iter().map(operator::json).collect::<Vec<_>>(),
         });
         println!("{json}");
         return;
@@ -216,5 +234,8 @@ fn print(trust: &Trust, output: &Output) {
     for Signer { name, key } in signers {
         println!("signer     {name}\n           public key {}", show_key(*key));
         println!("           key id     {}", KeyId::of(key));
+    }
+    for operator in &trust.operators {
+        println!("{}", operator::shown(operator));
     }
 }

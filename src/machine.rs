@@ -4,6 +4,7 @@ mod show;
 
 use crate::{
     operator::{Access, Client, text},
+    ssh,
     ui::Output,
 };
 use anyhow::bail;
@@ -80,7 +81,8 @@ struct ApproveArgs {
 }
 
 pub(crate) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
-    let mut client = args.access.client()?;
+    let access = args.access;
+    let mut client = access.client()?;
     match args.verb {
         Verb::List => {
             let machines: Vec<Machine> = client.get("machines")?;
@@ -96,6 +98,7 @@ pub(crate) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
         }
         Verb::Approve(args) => {
             let machine = approve(&mut client, args)?;
+            ssh::remember(&access.path()?, &machine)?;
             show::done("approved", &machine, output)
         }
         Verb::Refuse { machine } => {

@@ -10,9 +10,11 @@ mod keyfile;
 mod keygen;
 mod machine;
 mod operator;
+mod proxy;
 mod push;
 mod run;
 mod serve;
+mod ssh;
 mod ui;
 
 use clap::{Parser, Subcommand};
@@ -48,6 +50,12 @@ enum Verb {
     Assign(assign::Args),
     /// List runs, show one, read its log
     Run(run::Args),
+    /// A shell, or a command, on a machine
+    Ssh(ssh::Args),
+    /// Watch a machine's console
+    Console(ssh::ConsoleArgs),
+    /// Connect standard input and output with a machine's SSH server, for ProxyCommand
+    Proxy(proxy::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
 }
@@ -64,6 +72,9 @@ fn main() -> ExitCode {
         Verb::Machine(args) => machine::run(args, &cli.output),
         Verb::Assign(args) => assign::run(args, &cli.output),
         Verb::Run(args) => run::run(args, &cli.output),
+        Verb::Ssh(args) => ssh::run(args),
+        Verb::Console(args) => ssh::console(args),
+        Verb::Proxy(args) => proxy::run(&args),
         Verb::Completions(args) => completions::run(&args),
     };
     ui::exit(result)

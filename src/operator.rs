@@ -40,14 +40,15 @@ struct OperatorFile {
 }
 
 impl Access {
+    /// The operator file.
+    pub(crate) fn path(&self) -> anyhow::Result<PathBuf> {
+        let path = self.file.clone().or_else(default_file);
+        path.context("no operator file is named, and there is no home folder")
+    }
+
     /// Reads the operator file. Nothing is sent yet.
     pub(crate) fn client(&self) -> anyhow::Result<Client> {
-        let path = match &self.file {
-            Some(path) => path.clone(),
-            None => {
-                default_file().context("no operator file is named, and there is no home folder")?
-            }
-        };
+        let path = self.path()?;
         let shown = path.display();
         let file = read(&path).with_context(|| format!("cannot read the operator file {shown}"));
         let file = file.hint("`xenoboot serve DIR` makes DIR/operator.toml: name it by --operator or XENOBOOT_OPERATOR")?;

@@ -1,5 +1,7 @@
 //! Requests to the server, one after the other on one connection, which is made anew when it has ended.
 
+mod relay;
+
 use super::{text::shown, tls};
 use crate::ui::WithHint;
 use anyhow::{Context, anyhow, ensure};
@@ -16,7 +18,7 @@ use rustls::pki_types::ServerName;
 use serde::{Serialize, de::DeserializeOwned};
 use std::{io, path::Path, sync::Arc, time::Duration};
 use tokio::{net::TcpStream, runtime::Runtime, time::timeout};
-use tokio_rustls::TlsConnector;
+use tokio_rustls::{TlsConnector, client::TlsStream};
 use xenoboot_server::api::Failed;
 use xenoboot_wire::Pin;
 use zeroize::Zeroizing;
@@ -25,6 +27,8 @@ use zeroize::Zeroizing;
 const CONNECT: Duration = Duration::from_secs(10);
 /// For an answer: questions are held for up to 50 s.
 const ANSWER: Duration = Duration::from_secs(70);
+/// What is spoken, by its name in ALPN.
+const HTTP1: &[u8] = b"http/1.1";
 /// Largest answer that is read, bytes.
 const MAX_ANSWER: usize = 64 << 20;
 
@@ -72,7 +76,7 @@ impl Client {
         );
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let port = uri.port_u16().unwrap_or(7443);
-        let tls = TlsConnector::from(Arc::new(tls::config(pin)?));
+        let tls = TlsConnector::from(Arc::new(tls::config(pin, HTTP1)?));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let server = Server { file, url: url.to_owned(), host, port, pin, token, tls };
         Ok(Self { runtime, server, connection: None })
@@ -149,6 +153,15 @@ fn full(bytes: Bytes) -> Sent {
 
 impl Server {
     async fn connect(&self) -> anyhow::Result<SendRequest<Sent>> {
+        let stream = self.shake_hands(&self.tls).await?;
+        let (sender, connection) =
+            handshake(TokioIo::new(stream)).await.map_err(|e| self.broken(&e))?;
+        // How it ends shows in the request that is under way then.
+        tokio::spawn(connection);
+        Ok(sender)
+    }
+
+    async fn shake_hands(&self, tls: &TlsConnector) -> anyhow::Result<TlsStream<TcpStream>> {
         let stream = timeout(CONNECT, TcpStream::connect((self.host.as_str(), self.port))).await;
         let stream = stream.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         let stream = stream.map_err(|e| self.unreachable(e));
@@ -157,17 +170,9 @@ impl Server {
         stream.set_nodelay(true)?;
         let name = ServerName::try_from(self.host.clone())
             .with_context(|| format!("{} is no name", self.host))?;
-        let stream = timeout(CONNECT, self.tls.connect(name, stream)).await;
+        let stream = timeout(CONNECT, tls.connect(name, stream)).await;
         let stream = stream.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-        let stream = match stream {
-            Ok(stream) => stream,
-            Err(error) => return Err(self.no_tls(error)),
-        };
-        let (sender, connection) =
-            handshake(TokioIo::new(stream)).await.map_err(|e| self.broken(&e))?;
-        // How it ends shows in the request that is under way then.
-        tokio::spawn(connection);
-        Ok(sender)
+        stream.map_err(|error| self.no_tls(error))
     }
 
     fn no_tls(&self, error: io::Error) -> anyhow::Error {

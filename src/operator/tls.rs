@@ -12,8 +12,8 @@ use rustls::{
 use std::sync::Arc;
 use xenoboot_wire::Pin;
 
-/// The client's side, for a server with this pin.
-pub(super) fn config(pin: Pin) -> Result<ClientConfig, Error> {
+/// The client's side, for a server with this pin; `protocol` (ALPN) is what is spoken then.
+pub(super) fn config(pin: Pin, protocol: &[u8]) -> Result<ClientConfig, Error> {
     let provider = Arc::new(ring::default_provider());
     let verifier = Pinned { pin, provider: Arc::clone(&provider) };
     let mut config = ClientConfig::builder_with_provider(provider)
@@ -21,7 +21,7 @@ pub(super) fn config(pin: Pin) -> Result<ClientConfig, Error> {
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![protocol.to_vec()];
     Ok(config)
 }
 

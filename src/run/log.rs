@@ -220,6 +220,13 @@ fn line(what: &What) -> Option<String> {
             format!("* failed after {after}: {code}, {}: {}", code.title(), shown(cause))
         }
         What::Failure { code, cause, attempt } => format!("* {code} ({attempt}): {}", shown(cause)),
+        What::Console { who, key, lasted_ms: None } => {
+            format!("* console: {} came, with the key {}", shown(who), cell(key))
+        }
+        What::Console { who, lasted_ms: Some(ms), .. } => {
+            let after = duration(i64::try_from(*ms).unwrap_or(i64::MAX));
+            format!("* console: {} left after {after}", shown(who))
+        }
         What::Dropped { count } => {
             format!("* {count} events are missing: the machine could keep no more")
         }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::{Request, StatusCode, client::conn::http2::SendRequest};
+use hyper::{Request, StatusCode, body::Body, client::conn::http2::SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::{CertificateParams, KeyPair, PKCS_ED25519};
 use rustls::{
@@ -104,7 +104,13 @@ impl Machine {
         }
     }
 
-    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>> {
+    /// A connection of its own, for requests with bodies of any kind.
+    pub(crate) async fn connect<B>(&self) -> Result<SendRequest<B>>
+    where
+        B: Body + Unpin + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    {
         let stream = TcpStream::connect(self.server).await?;
         stream.set_nodelay(true)?;
         let connector = TlsConnector::from(Arc::clone(&self.config));

@@ -26,6 +26,7 @@ use crate::{
     server::{Server, Slot},
     settings,
     socket::{self, Desk},
+    ssh::door,
     status::{Next, Status},
     time::ServerTime,
     toolbox::{self, Toolbox},
@@ -219,6 +220,7 @@ impl Foundation {
             network::watch(&context, &network),
             connecting,
             life::live(context.clone()),
+            door::keep(&context),
             toolbox::to_memory(&context)
         );
     }

@@ -2,6 +2,7 @@
 //! that takes nothing loses lines and never stops the agent.
 
 use crate::{
+    history::History,
     screen::{self, HEIGHT},
     status::Status,
     time::uptime_ms,
@@ -32,7 +33,7 @@ const FIRST: u32 = 12;
 
 /// The consoles that get log lines.
 #[derive(Clone, Debug, Default)]
-pub struct Consoles(Vec<Arc<Queue>>);
+pub struct Consoles(Vec<Arc<Queue>>, History);
 
 #[derive(Debug, Default)]
 struct Queue {
@@ -55,14 +56,21 @@ impl Consoles {
             tokio::spawn(serve(device.clone(), Arc::clone(&queue)));
             queue
         };
-        Self(devices.iter().map(start).collect())
+        Self(devices.iter().map(start).collect(), History::default())
     }
 
     /// Puts a line (printable ASCII) into every console's queue.
     pub fn say(&self, line: &str) {
+        self.1.push(line);
         for queue in &self.0 {
             queue.push(line);
         }
+    }
+
+    /// What they have shown.
+    #[must_use]
+    pub fn history(&self) -> &History {
+        &self.1
     }
 
     /// Waits until everything was written, at most `patience`.

@@ -1,9 +1,12 @@
 //! One HTTP/2 connection to the server: CBOR messages and blobs. Limits are on progress: an answer may
 //! take as long as it likes while bytes come.
 
+pub mod call;
+
 use crate::failure::Failure;
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
+use call::Upload;
+use http_body_util::{BodyExt as _, Either, Full};
 use hyper::{
     Method, Request, Response, StatusCode,
     body::Incoming,
@@ -23,19 +26,25 @@ use xenoboot_wire::{Code, MAX_MESSAGE, decode, encode};
 
 /// Longest silence in the middle of something, and before an answer begins.
 pub const STALL: Duration = Duration::from_secs(15);
-/// A ping goes out after this silence, so that NAT keeps the mapping and a dead path is noticed.
-const PING: Duration = Duration::from_secs(25);
+/// A ping goes out after this silence, so that NAT keeps the mapping and a dead path is noticed. With the server's and
+/// the answers it is all that a machine that waits sends and gets.
+const PING: Duration = Duration::from_secs(90);
 /// A ping must be answered within this time.
 const PONG: Duration = Duration::from_secs(10);
 /// Flow-control window of one answer, bytes: 50 Mbit/s over 160 ms.
 const WINDOW: u32 = 1 << 20;
+/// The same of all answers together: those that nobody reads at the moment must not keep others from coming.
+const WINDOWS: u32 = 16 * WINDOW;
 /// How much of an error's text is shown, bytes.
 const MAX_REASON: usize = 200;
+
+/// What a request has: a message, or bytes that are still to come.
+type Sent = Either<Full<Bytes>, Upload>;
 
 /// A connection on which requests can be made, many at once.
 #[derive(Debug)]
 pub struct Connection {
-    sender: SendRequest<Full<Bytes>>,
+    sender: SendRequest<Sent>,
     authority: String,
     peer: String,
     driver: AbortHandle,
@@ -89,7 +98,7 @@ impl Connection {
             .keep_alive_timeout(PONG)
             .keep_alive_while_idle(true)
             .initial_stream_window_size(WINDOW)
-            .initial_connection_window_size(4 * WINDOW)
+            .initial_connection_window_size(WINDOWS)
             .max_header_list_size(16 << 10)
             .handshake(TokioIo::new(stream))
             .await
@@ -134,7 +143,7 @@ impl Connection {
         let request = self
             .request(Method::POST, path)
             .header(header::CONTENT_TYPE, "application/cbor")
-            .body(Full::new(encode(message).into()));
+            .body(Either::Left(Full::new(encode(message).into())));
         let response = self.send(request, path, patience).await?;
         if response.status() != StatusCode::OK {
             return Err(refusal(path, response, &self.driver).await);
@@ -152,7 +161,7 @@ impl Connection {
         if offset > 0 {
             request = request.header(header::RANGE, format!("bytes={offset}-"));
         }
-        let response = self.send(request.body(Full::default()), path, STALL).await?;
+        let response = self.send(request.body(Either::Left(Full::default())), path, STALL).await?;
         match response.status() {
             StatusCode::OK | StatusCode::PARTIAL_CONTENT => {
                 Ok(Download { response, driver: self.driver.clone() })
@@ -170,7 +179,7 @@ impl Connection {
 
     async fn send(
         &self,
-        request: hyper::http::Result<Request<Full<Bytes>>>,
+        request: hyper::http::Result<Request<Sent>>,
         path: &str,
         patience: Duration,
     ) -> Result<Response<Incoming>, Failure> {

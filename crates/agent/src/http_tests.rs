@@ -71,3 +71,58 @@ async fn a_refusal_says_why_and_when_to_come_back() {
     let missing = server(404, b"", false).await.get("/machine/v1/blob/x", 0).await.unwrap_err();
     assert_eq!(missing.code, Code::BlobMissing);
 }
+
+/// What TLS 1.3 adds to each record: header, content type and tag (RFC 8446, section 5.2).
+const RECORD: usize = 5 + 1 + 16;
+
+/// Carries bytes and counts them, as they would be within TLS.
+async fn carry(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    counted: std::sync::Arc<std::sync::atomic::AtomicUsize>,
+) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut buffer = vec![0; 1 << 14];
+    while let Ok(count @ 1..) = from.read(&mut buffer).await {
+        counted.fetch_add(count + RECORD, std::sync::atomic::Ordering::Relaxed);
+        to.write_all(&buffer[..count]).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_waits_costs_less_than_100_bytes_a_minute_and_a_dead_path_is_noticed() {
+    let counted = std::sync::Arc::<std::sync::atomic::AtomicUsize>::default();
+    let (ours, near) = tokio::io::duplex(1 << 16);
+    let (far, theirs) = tokio::io::duplex(1 << 16);
+    let ((near_read, near_write), (far_read, far_write)) =
+        (tokio::io::split(near), tokio::io::split(far));
+    let there = tokio::spawn(carry(near_read, far_write, counted.clone()));
+    tokio::spawn(carry(far_read, near_write, counted.clone()));
+    tokio::spawn(async move {
+        let never = |_| std::future::pending::<Result<Response<Full<Bytes>>, Infallible>>();
+        let mut server = http2::Builder::new(TokioExecutor::new());
+        // As the server's own.
+        server.timer(TokioTimer::new()).keep_alive_interval(Duration::from_secs(120));
+        let _ = server.serve_connection(TokioIo::new(theirs), service_fn(never)).await;
+    });
+    let connection = Connection::open(ours, "boot.example.org:7443", "it").await.unwrap();
+    let connection = std::sync::Arc::new(connection);
+    // A wait and an open door.
+    let (wait, door) = (connection.clone(), connection.clone());
+    let waiting = EventAck { through: 1 };
+    tokio::spawn(async move {
+        wait.post::<EventAck>("/wait", &waiting, Duration::from_secs(3600)).await
+    });
+    tokio::spawn(async move { door.await_call("/console").await });
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let before = counted.load(std::sync::atomic::Ordering::Relaxed);
+    tokio::time::sleep(Duration::from_secs(1800)).await;
+    let after = counted.load(std::sync::atomic::Ordering::Relaxed);
+    let a_minute = (after - before) / 30;
+    assert!((1..100).contains(&a_minute), "{a_minute} bytes a minute");
+    // The path takes nothing any more: a ping without an answer says so.
+    there.abort();
+    let began = tokio::time::Instant::now();
+    connection.gone().await;
+    assert!(began.elapsed() <= PING + PONG + Duration::from_secs(1), "{:?}", began.elapsed());
+}

@@ -79,6 +79,18 @@ impl Identity {
         let der = Zeroizing::new(self.key.serialize_der());
         Ok(OpeningKey::from_pkcs8(&der, self.machine)?)
     }
+
+    /// The seed of the private key (RFC 8032), for the console's host key.
+    ///
+    /// # Errors
+    /// Never for a key that was loaded.
+    pub fn seed(&self) -> anyhow::Result<Zeroizing<[u8; 32]>> {
+        let der = Zeroizing::new(self.key.serialize_der());
+        // RFC 8410, section 7: version and algorithm have one length each, then an OCTET STRING in an OCTET STRING.
+        let seed = der.get(12..48).and_then(|key| key.strip_prefix(&[0x04, 0x22, 0x04, 0x20]));
+        let seed = seed.and_then(|seed| <[u8; 32]>::try_from(seed).ok());
+        seed.map(Zeroizing::new).context("the machine's key is not in its usual form")
+    }
 }
 
 fn read(path: &Path) -> anyhow::Result<Option<KeyPair>> {

@@ -6,9 +6,16 @@ use xenoboot_agent::{
     app,
     init::{DESCRIPTOR, Init},
     layout::{Layout, ROOT_VARIABLE},
+    sftp, ssh,
 };
 
 fn main() -> ExitCode {
+    // The agent starts these itself: what strangers can reach is in processes of its own.
+    match std::env::args().nth(1).as_deref() {
+        Some(ssh::WORD) => return ssh::main(Layout::new(std::env::var_os(ROOT_VARIABLE))),
+        Some(sftp::WORD) => return sftp::main(),
+        _ => {}
+    }
     // First, before anything else is opened. Without it the agent was started by hand.
     let socket = xenoboot_sys::inherit::take(DESCRIPTOR).ok();
     // init reads it; if it ever does not, that is no reason to wait. A terminal is left as it is.

@@ -20,14 +20,21 @@ pub fn site(layout: &Layout) -> anyhow::Result<Site> {
     Site::parse(&read(&path)?).with_context(|| path.display().to_string())
 }
 
+/// The trust file.
+///
+/// # Errors
+/// When it cannot be read or is not valid.
+pub fn trust_file(layout: &Layout) -> anyhow::Result<Trust> {
+    let path = layout.site("trust.toml");
+    Trust::parse(&read(&path)?).with_context(|| path.display().to_string())
+}
+
 /// Whose bundles run here.
 ///
 /// # Errors
 /// When the trust file cannot be read or is not valid.
 pub fn trust(layout: &Layout) -> anyhow::Result<TrustedSigners> {
-    let path = layout.site("trust.toml");
-    let Trust { fleet, threshold, signers, .. } =
-        Trust::parse(&read(&path)?).with_context(|| path.display().to_string())?;
+    let Trust { fleet, threshold, signers, .. } = trust_file(layout)?;
     Ok(TrustedSigners { fleet, threshold, keys: signers.into_iter().map(|s| s.key).collect() })
 }
 

@@ -101,6 +101,10 @@ fn answer(request: Request, desk: &Desk) -> Response {
         }
         return Response::Status(text);
     }
+    if let Request::Console { after } = request {
+        let (from, text) = reporter.consoles().history().after(after, MAX_FRAME / 2);
+        return Response::Console { from, text: Bytes(text) };
+    }
     let Some(run) = current.get() else {
         return Response::Refused("no script is running".to_owned());
     };
@@ -155,9 +159,10 @@ fn checked(request: Request, reporter: &Reporter) -> Result<What, String> {
             Ok(What::Report { key, value: short(value)? })
         }
         Request::Log { text } => Ok(What::Line { source: Source::Agent, text: short(text)? }),
-        Request::Status | Request::Kexec { .. } | Request::Secret { .. } => {
-            Err("not an event".to_owned())
-        }
+        Request::Status
+        | Request::Kexec { .. }
+        | Request::Secret { .. }
+        | Request::Console { .. } => Err("not an event".to_owned()),
     }
 }
 

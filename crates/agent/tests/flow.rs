@@ -58,6 +58,7 @@ impl Machine {
             name: "test".into(),
             threshold: 1,
             signers: vec![xenoboot_site::Signer { name: "one".into(), key: signer().public() }],
+            operators: Vec::new(),
         };
         fs::write(site.join("trust.toml"), trust.to_toml()).unwrap();
         let agent = launch(root.path());

@@ -7,6 +7,7 @@ pub(crate) mod body;
 pub(crate) mod bundles;
 pub(crate) mod bytes;
 pub(crate) mod clip;
+pub(crate) mod console;
 pub(crate) mod machine;
 pub(crate) mod machines;
 pub(crate) mod names;

@@ -15,6 +15,8 @@ pub(crate) enum Topic {
     Order(i64),
     /// Events of it were stored.
     Events(i64),
+    /// It waits to be called.
+    Door(i64),
 }
 
 /// What is known only while the process lives.

@@ -18,6 +18,7 @@
 
 pub mod api;
 mod blobs;
+mod doors;
 mod handlers;
 mod home;
 mod hub;

@@ -35,9 +35,14 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 const HEADERS: Duration = Duration::from_secs(15);
 /// Longest that a connection may do nothing on which neither an approved machine nor an operator has spoken.
 const IDLE: Duration = Duration::from_secs(30);
-/// HTTP/2: a ping after this silence, and its answer within that time.
-const PING: Duration = Duration::from_secs(30);
+/// HTTP/2: a ping after this silence (in which pings of the other side do not count), and its answer within that time.
+/// A machine that waits shall cost less than 100 bytes a minute.
+const PING: Duration = Duration::from_secs(120);
 const PONG: Duration = Duration::from_secs(20);
+/// HTTP/2: what may come of one request, and of all on a connection, that nobody has read yet, bytes. A console that
+/// an operator does not read must not keep the machine from saying other things.
+const WINDOW: u32 = 256 << 10;
+const WINDOWS: u32 = 4 << 20;
 /// HTTP/2: requests at once on a connection, and the size of their headers in bytes.
 const MAX_STREAMS: u32 = 64;
 const MAX_HEADERS: u32 = 16 << 10;
@@ -197,6 +202,8 @@ async fn http(
             .timer(TokioTimer::new())
             .keep_alive_interval(PING)
             .keep_alive_timeout(PONG)
+            .initial_stream_window_size(WINDOW)
+            .initial_connection_window_size(WINDOWS)
             .max_concurrent_streams(MAX_STREAMS)
             .max_header_list_size(MAX_HEADERS);
         drive!(builder.serve_connection(stream, service))

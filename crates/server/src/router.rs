@@ -1,7 +1,7 @@
 //! Every route, in one place.
 
 use crate::{
-    handlers::{assignments, auth, blobs, bundles, machine, machines, runs},
+    handlers::{assignments, auth, blobs, bundles, console, machine, machines, runs},
     problem::{AsJson, Problem},
     server::Shared,
 };
@@ -27,7 +27,8 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router {
         .route("/bundle/{digest}", get(machine::blob))
         .route("/blob/{digest}", get(machine::blob))
         .route("/events", post(machine::events))
-        .route("/wait", post(machine::wait));
+        .route("/wait", post(machine::wait))
+        .route("/console", post(console::door));
     let operator = Router::new()
         .route("/machines", get(machines::list).post(machines::expect))
         .route("/machines/{machine}", get(machines::show))
@@ -35,6 +36,7 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router {
         .route("/machines/{machine}/refuse", post(machines::refuse))
         .route("/machines/{machine}/groups", post(machines::groups))
         .route("/machines/{machine}/run", get(runs::of_machine))
+        .route("/machines/{machine}/console", post(console::call))
         .route("/bundles", get(bundles::list).post(bundles::push))
         .route("/blobs/missing", post(blobs::missing))
         .route("/blobs/{digest}", put(blobs::put))

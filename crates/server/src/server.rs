@@ -2,6 +2,7 @@
 
 use crate::{
     blobs::{BlobError, Blobs},
+    doors::Doors,
     home::{Home, HomeError, OperatorFile},
     hub::Hub,
     listen::{self, Sources},
@@ -67,6 +68,7 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) blobs: Blobs,
     pub(crate) hub: Arc<Hub>,
+    pub(crate) doors: Doors,
     pub(crate) registrations: Registrations,
     pub(crate) sources: Sources,
     tokens: Tokens,
@@ -153,7 +155,8 @@ impl Server {
         let hub = Arc::new(Hub::default());
         let (registrations, sources) = (Registrations::new(), Sources::default());
         let stopping = watch::channel(false).0;
-        let shared = Shared { store, blobs, hub, registrations, sources, tokens, stopping };
+        let doors = Doors::default();
+        let shared = Shared { store, blobs, hub, doors, registrations, sources, tokens, stopping };
         let shared = Arc::new(shared);
         Ok(Self { shared, listener, tls: Arc::new(tls), address, pin, _home: home })
     }

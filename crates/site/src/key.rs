@@ -44,15 +44,19 @@ impl TryFrom<String> for PublicKey {
                 text.escape_debug()
             )
         })?;
-        let mut unsigned = pin.0.0;
-        if let Some(last) = unsigned.last_mut() {
-            *last &= 0x7f;
-        }
-        if SMALL_ORDER.contains(&unsigned) {
+        if small_order(pin.0.0) {
             return Err("this key is of small order, for which anyone can sign".to_owned());
         }
         Ok(Self(pin.0.0))
     }
+}
+
+/// Whether it is a key for which anyone can make signatures.
+pub(crate) fn small_order(mut key: [u8; 32]) -> bool {
+    if let Some(last) = key.last_mut() {
+        *last &= 0x7f;
+    }
+    SMALL_ORDER.contains(&key)
 }
 
 /// Parses a public key.

@@ -1,7 +1,7 @@
 //! The files that make an image belong to a site: strict parsing.
 //!
 //! - `site.toml` → [`Site`]: servers, their pins, and the network;
-//! - `trust.toml` → [`Trust`]: the fleet and the signers that a machine believes;
+//! - `trust.toml` → [`Trust`]: the fleet, the signers that a machine believes, and who may log in to it;
 //! - `machine.toml` → [`Machine`]: the machine's name and groups.
 //!
 //! All three are TOML 1.0. What is not understood is refused, with line, column and what was expected
@@ -25,8 +25,10 @@ mod key;
 mod link;
 mod machine;
 mod name;
+mod operators;
 mod select;
 mod site;
+mod ssh_key;
 mod trust;
 
 pub use error::Error;
@@ -35,8 +37,10 @@ pub use key::{parse as parse_key, show as show_key};
 pub use link::{Ipv4, Ipv6, Link};
 pub use machine::Machine;
 pub use name::{check as check_name, limits as name_limits};
+pub use operators::{Operator, Role, parse_authorized};
 pub use select::{Glob, Mac, Select};
 pub use site::{Network, Server, Site};
+pub use ssh_key::SshKey;
 pub use trust::{Signer, Trust};
 
 /// Largest file that is parsed, in bytes.
@@ -51,5 +55,9 @@ pub const MAX_LINKS: usize = 64;
 pub const MAX_DNS: usize = 8;
 /// Most signers of a fleet.
 pub const MAX_SIGNERS: usize = 32;
+/// Most operators of a fleet, and of a bundle.
+pub const MAX_OPERATORS: usize = 64;
+/// Most principals of an authority.
+pub const MAX_PRINCIPALS: usize = 16;
 /// Most groups of a machine.
 pub const MAX_GROUPS: usize = 64;

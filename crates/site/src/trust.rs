@@ -1,9 +1,10 @@
-//! `trust.toml`: the fleet and its signers.
+//! `trust.toml`: the fleet, its signers and its operators.
 
 use crate::{
     error::{self, Error},
     key::{self, PublicKey},
     name::Name,
+    operators::{self, Operator, RawOperator},
 };
 use serde::Deserialize;
 use std::fmt::Write;
@@ -21,6 +22,8 @@ pub struct Trust {
     pub threshold: usize,
     /// The signers: at least one, distinct by name and by key.
     pub signers: Vec<Signer>,
+    /// Who may log in to the machines, distinct by name and by key.
+    pub operators: Vec<Operator>,
 }
 
 /// Someone who may sign.
@@ -40,6 +43,8 @@ struct RawTrust {
     threshold: Spanned<usize>,
     #[serde(default)]
     signer: Vec<Spanned<RawSigner>>,
+    #[serde(default)]
+    operator: Vec<Spanned<RawOperator>>,
 }
 
 #[derive(Deserialize)]
@@ -83,7 +88,8 @@ impl Trust {
             );
             return Err(Error::at(text, raw.threshold.span(), problem));
         }
-        Ok(Self { fleet: raw.fleet, name: raw.name.0, threshold, signers })
+        let operators = operators::check(text, raw.operator)?;
+        Ok(Self { fleet: raw.fleet, name: raw.name.0, threshold, signers, operators })
     }
 
     /// The file that [`Trust::parse`] reads. Names are plain (see [`crate::name_limits`]), so nothing
@@ -91,7 +97,7 @@ impl Trust {
     #[must_use]
     pub fn to_toml(&self) -> String {
         let mut out = String::new();
-        let Self { fleet, name, threshold, signers } = self;
+        let Self { fleet, name, threshold, signers, operators } = self;
         // Writing to a String cannot fail.
         let _ = write!(
             out,
@@ -101,6 +107,9 @@ impl Trust {
         );
         for Signer { name, key } in signers {
             let _ = write!(out, "\n[[signer]]\nname = \"{name}\"\nkey = \"{}\"\n", key::show(*key));
+        }
+        for operator in operators {
+            out.push_str(&operator.to_toml());
         }
         out
     }

@@ -288,7 +288,7 @@ proptest! {
         let signers: Vec<Signer> =
             signers.into_iter().map(|(name, key)| Signer { name, key }).collect();
         let threshold = at.index(signers.len()) + 1;
-        let trust = Trust { fleet: FleetId(fleet), name: fleet_name, threshold, signers };
+        let trust = Trust { fleet: FleetId(fleet), name: fleet_name, threshold, signers, operators: vec![] };
         prop_assert_eq!(Trust::parse(&trust.to_toml()).unwrap(), trust);
     }
 }

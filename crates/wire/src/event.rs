@@ -96,6 +96,15 @@ pub enum What {
         /// How often it failed in a row.
         attempt: u32,
     },
+    /// An operator has come to the console, or has left it.
+    Console {
+        /// His name, as the machine's image or its bundle has it.
+        who: String,
+        /// The fingerprint of the key that he proved to have, `SHA256:...`.
+        key: String,
+        /// How long he was there, milliseconds; `None` when he has just come.
+        lasted_ms: Option<u64>,
+    },
     /// Events were given up because the machine could keep no more of them.
     Dropped {
         /// How many.

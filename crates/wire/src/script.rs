@@ -45,6 +45,11 @@ pub enum Request {
     },
     /// `xb status`: what the agent knows, for people.
     Status,
+    /// What the consoles have shown, for an operator who watches.
+    Console {
+        /// How many bytes of it he has seen.
+        after: u64,
+    },
 }
 
 /// The agent's answer.
@@ -57,6 +62,13 @@ pub enum Response {
     Status(String),
     /// The answer to [`Request::Secret`]; at most half of [`MAX_FRAME`].
     Secret(Bytes),
+    /// The answer to [`Request::Console`].
+    Console {
+        /// How many bytes came before these; more than he has seen when the agent could not keep so many.
+        from: u64,
+        /// Lines; at most half of [`MAX_FRAME`].
+        text: Bytes,
+    },
     /// Refused, with the reason in words.
     Refused(String),
 }

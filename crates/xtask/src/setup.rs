@@ -61,6 +61,9 @@ const NEEDS: &[Need] = &[
     Need { package: "ethtool", sign: Sign::Program("ethtool") },
     Need { package: "traceroute", sign: Sign::Program("traceroute") },
     Need { package: "dnsmasq-base", sign: Sign::Program("dnsmasq") },
+    // What operators come to the console with.
+    Need { package: "openssh-client", sign: Sign::Program("ssh") },
+    Need { package: "rsync", sign: Sign::Program("rsync") },
     Need { package: "util-linux", sign: Sign::Program("setpriv") },
     Need { package: "gcc", sign: Sign::Program("cc") },
     Need { package: "grub-common", sign: Sign::Program("grub-mkimage") },

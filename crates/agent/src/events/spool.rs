@@ -51,6 +51,7 @@ impl Bounds {
             What::RunStarted { .. }
             | What::RunEnded { .. }
             | What::Report { .. }
+            | What::Console { .. }
             | What::Dropped { .. } => self.results,
             What::Phase { .. } | What::Progress { .. } | What::Failure { .. } => self.others,
         }

@@ -9,6 +9,7 @@ use crate::{
     failure::Failure,
     layout, random,
     run_state::{Act, After, Running},
+    ssh,
     time::uptime_ms,
     toolbox,
 };
@@ -44,6 +45,7 @@ pub async fn run(
     let run = RunId(random::bytes());
     let bundle = unpack(context, run, manifest).await?;
     let manifest = &bundle.manifest;
+    operators(context, run, &bundle.dir);
     let running = Running {
         run,
         bundle: assignment.bundle,
@@ -85,6 +87,15 @@ pub async fn run(
     let after = ended(context, &running, outcome, act).await;
     context.current.end();
     Ok(after)
+}
+
+/// Who may log in, if the bundle says so. One that says it in a way that is not understood runs all the same.
+fn operators(context: &Context, run: RunId, bundle: &Path) {
+    match ssh::adopt(&context.layout, bundle) {
+        Ok(true) => context.reporter.say(Some(run), "the bundle's operators may log in"),
+        Ok(false) => {}
+        Err(e) => context.reporter.say(Some(run), &format!("the bundle's operators: {e:#}")),
+    }
 }
 
 /// What the script needs first; without that it is not started.

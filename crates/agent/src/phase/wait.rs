@@ -1,4 +1,5 @@
-//! wait: the server is asked to say when it wants something else; it holds the question for up to 55 s.
+//! wait: the server is asked to say when it wants something else; it holds the question for up to four hours, in which
+//! pings say whether it is still there.
 
 use super::Phase;
 use crate::{backoff::Backoff, context::Context, failure::Failure, http::STALL};
@@ -9,7 +10,7 @@ use xenoboot_wire::boot::{Order, WaitReply, WaitRequest};
 const PATH: &str = "/machine/v1/wait";
 
 /// How long the server may hold the question.
-const HELD: Duration = Duration::from_secs(55);
+const HELD: Duration = Duration::from_secs(4 * 3600);
 
 /// A server that answers at once, with nothing new, is not asked more often.
 const PACE: Duration = Duration::from_secs(1);

@@ -1,6 +1,10 @@
 //! A server as small as can be that speaks the machine's protocol: TLS 1.3 with client certificates,
 //! HTTP/2, CBOR. What it says, and which faults it has, a test decides.
 
+#![allow(dead_code, reason = "each test program uses its part")]
+
+mod doors;
+
 use futures_util::{StreamExt as _, stream};
 use http_body_util::{BodyExt as _, Full, StreamBody, combinators::BoxBody};
 use hyper::{
@@ -68,6 +72,7 @@ pub(crate) struct Server {
     pub changed: Notify,
     tls: TlsAcceptor,
     connections: Mutex<JoinSet<()>>,
+    doors: doors::Doors,
 }
 
 pub(crate) fn now_ms() -> u64 {
@@ -87,6 +92,7 @@ impl Server {
             changed: Notify::new(),
             tls: TlsAcceptor::from(Arc::new(tls(certificate, &key))),
             connections: Mutex::default(),
+            doors: doors::Doors::default(),
         });
         let accepting = Arc::clone(&server);
         tokio::spawn(async move {
@@ -161,6 +167,9 @@ impl Server {
     async fn answer(&self, request: Request<Incoming>) -> Response<BoxBody<Bytes, io::Error>> {
         let path = request.uri().path().to_owned();
         let range = request.headers().get("range").map(|v| v.to_str().unwrap().to_owned());
+        if path == "/machine/v1/console" {
+            return self.door(request.into_body()).await;
+        }
         let body = request.into_body().collect().await.unwrap().to_bytes();
         match path.as_str() {
             "/machine/v1/boot" => {

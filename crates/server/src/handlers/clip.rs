@@ -68,6 +68,10 @@ pub(super) fn event(event: &mut Event) {
         | What::Failure { cause, .. } => {
             cut(cause, MAX_TEXT);
         }
+        What::Console { who, key, .. } => {
+            cut(who, FACT);
+            cut(key, FACT);
+        }
         What::RunEnded { outcome: Outcome::Succeeded, .. } | What::Dropped { .. } => {}
     }
 }

@@ -18,7 +18,7 @@ use axum::{
     response::IntoResponse,
 };
 use std::{sync::Arc, time::Duration};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use xenoboot_wire::{
     Digest, MAX_INLINE_BUNDLE, MAX_MESSAGE, Nonce, PROTOCOL,
     boot::{Assignment, BootReply, BootRequest, Bytes, Order, WaitReply, WaitRequest},
@@ -29,8 +29,11 @@ use xenoboot_wire::{
 /// Largest message of a machine that need not be approved, bytes.
 const MAX_STRANGER: usize = 128 << 10;
 
-/// How long a question is held that has no answer yet; machines give up after more.
-const HOLD: Duration = Duration::from_secs(50);
+/// How long a question is held that has no answer yet; machines give up after more. Pings say whether the machine is
+/// still there.
+const HOLD: Duration = Duration::from_secs(230 * 60);
+/// How often a machine that waits is noted as heard of.
+const NOTE: Duration = Duration::from_secs(50);
 
 type Answer = Result<Response<Body>, Plain>;
 
@@ -138,6 +141,7 @@ pub(crate) async fn wait(
             }
             tokio::select! {
                 () = news.wait() => {}
+                () = sleep(NOTE) => {}
                 // Those who wait ask again, of the server that is started next.
                 () = shared.stopping() => return Err(Problem::later("the server stops", 1)),
             }
@@ -168,7 +172,7 @@ fn is_news(shared: &Shared, standing: &Standing, generation: u64) -> bool {
 }
 
 /// The machine that asks, if it is approved.
-async fn approved(shared: &Shared, peer: &Peer) -> Result<Standing, Problem> {
+pub(super) async fn approved(shared: &Shared, peer: &Peer) -> Result<Standing, Problem> {
     let key = auth::machine(peer)?;
     let refused = |error| Problem::new(StatusCode::FORBIDDEN, error);
     let standing =

@@ -35,6 +35,7 @@ fn kind(what: &What) -> &'static str {
         What::RunEnded { .. } => "run_ended",
         What::Failure { .. } => "failure",
         What::Dropped { .. } => "dropped",
+        What::Console { .. } => "console",
     }
 }
 
@@ -153,7 +154,11 @@ async fn follow(tx: &mut Tx, machine: i64, run: Option<i64>, event: &Event) -> R
         What::RunEnded { outcome, duration_ms } => {
             end(tx, run, outcome, *duration_ms, event).await?
         }
-        What::Line { .. } | What::Phase { .. } | What::Failure { .. } | What::Dropped { .. } => {}
+        What::Line { .. }
+        | What::Phase { .. }
+        | What::Failure { .. }
+        | What::Dropped { .. }
+        | What::Console { .. } => {}
     }
     Ok(())
 }

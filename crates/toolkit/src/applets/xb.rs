@@ -136,9 +136,9 @@ fn tell(socket: &Path, request: &Request) -> anyhow::Result<()> {
                 out.write_all(b"\n")?;
             }
         }
-        Response::Secret(secret) => {
+        Response::Secret(bytes) | Response::Console { text: bytes, .. } => {
             let mut out = std::io::stdout();
-            out.write_all(&secret.0)?;
+            out.write_all(&bytes.0)?;
             out.flush()?;
         }
         Response::Refused(reason) => bail!("the agent refused: {reason}"),

@@ -1,6 +1,6 @@
 //! One script's process: started, listened to, limited, and ended with everything it left behind.
 
-use crate::{context::Context, inventory, text::Lines};
+use crate::{context::Context, environment, inventory, text::Lines};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
     ffi::OsString,
@@ -147,23 +147,13 @@ fn command(
 
 /// All that a script gets in its environment.
 fn environment(context: &Context, run: RunId, bundle: &Bundle) -> Vec<(&'static str, OsString)> {
-    let manifest = &bundle.manifest;
-    let text = |s: &str| OsString::from(s);
-    let path = if context.layout.by_hand() { std::env::var_os("PATH") } else { None };
-    vec![
-        ("PATH", path.unwrap_or_else(|| text("/usr/bin:/usr/sbin:/bin:/sbin"))),
-        ("HOME", text("/")),
-        ("TERM", text("linux")),
-        ("LANG", text("C.UTF-8")),
-        // There is no udev: LVM and the like shall make their devices' nodes themselves.
-        ("DM_DISABLE_UDEV", text("1")),
-        ("XENOBOOT_SOCKET", context.layout.socket().into_os_string()),
+    let mut all = environment::of_programs(context);
+    all.extend([
         ("XENOBOOT_RUN", run.to_string().into()),
-        ("XENOBOOT_BUNDLE", text(&manifest.name)),
-        ("XENOBOOT_SERIAL", manifest.serial.to_string().into()),
-        ("XENOBOOT_MACHINE", context.identity.machine.to_string().into()),
-        ("XENOBOOT_NAME", text(context.name.as_deref().unwrap_or_default())),
-    ]
+        ("XENOBOOT_BUNDLE", bundle.manifest.name.clone().into()),
+        ("XENOBOOT_SERIAL", bundle.manifest.serial.to_string().into()),
+    ]);
+    all
 }
 
 fn listen(context: &Context, run: RunId, child: &mut Child) -> Vec<JoinHandle<()>> {
