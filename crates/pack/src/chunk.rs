@@ -1,8 +1,11 @@
 //! One chunk: packed, and unpacked again without believing anything.
 
-use crate::index::{self, Chunk};
+use crate::{
+    Sum,
+    index::{self, Chunk, File},
+};
 use std::io;
-use xenoboot_wire::Digest;
+use zstd::stream::raw::CParameter;
 
 /// Why a chunk is not right.
 #[derive(Debug, thiserror::Error)]
@@ -21,18 +24,36 @@ pub enum Error {
     Length(usize, usize),
 }
 
+/// From this level on zstd's tables would be larger than [`TABLES`] says, up to 128 MiB for the largest chunks.
+const LARGE: i32 = 14;
+
+/// The binary logarithm of how many entries of four bytes each of the two tables has at most.
+const TABLES: u32 = 22;
+
 /// Packs one chunk after the other.
 pub struct Packer {
     zstd: zstd::bulk::Compressor<'static>,
 }
 
 impl Packer {
+    /// How much memory one needs that packs chunks of so many bytes, with room for a chunk and its file.
+    #[must_use]
+    pub fn memory(level: i32, chunk: u64) -> u64 {
+        let tables = if level < 5 { 2 << 20 } else { (16 * chunk).min((8 << TABLES) + (4 << 20)) };
+        2 * chunk + tables
+    }
+
     /// One that compresses as closely as `level` says, 1 to 22.
     ///
     /// # Errors
     /// When there is not enough memory.
     pub fn new(level: i32) -> io::Result<Self> {
-        Ok(Self { zstd: zstd::bulk::Compressor::new(level)? })
+        let mut zstd = zstd::bulk::Compressor::new(level)?;
+        if level >= LARGE {
+            zstd.set_parameter(CParameter::ChainLog(TABLES))?;
+            zstd.set_parameter(CParameter::HashLog(TABLES))?;
+        }
+        Ok(Self { zstd })
     }
 
     /// Packs a chunk: what describes it, and its file's content.
@@ -42,7 +63,7 @@ impl Packer {
     pub fn pack(&mut self, plain: &[u8]) -> io::Result<(Chunk, Vec<u8>)> {
         let packed = self.zstd.compress(plain)?;
         let size = packed.len() as u64;
-        let chunk = Chunk { plain: Digest::of(plain), packed: Digest::of(&packed), size };
+        let chunk = Chunk { plain: Sum::of(plain), packed: Sum::of(&packed), size };
         Ok((chunk, packed))
     }
 }
@@ -65,10 +86,13 @@ impl Unpacker {
     ///
     /// # Errors
     /// When anything is not as the chunk says. The decompressor sees nothing with a wrong digest.
-    pub fn unpack(&mut self, chunk: &Chunk, packed: &[u8], plain: &mut [u8]) -> Result<(), Error> {
-        index::verify(packed, chunk.packed).map_err(Error::Packed)?;
+    pub fn unpack(&mut self, chunk: &Chunk, file: &File, plain: &mut [u8]) -> Result<(), Error> {
+        let (wanted, found) = (chunk.packed, file.sum());
+        if found != wanted {
+            return Err(Error::Packed(index::Error::Digest { wanted, found }));
+        }
         let length = plain.len();
-        let got = self.zstd.decompress_to_buffer(packed, plain).map_err(Error::Decompress)?;
+        let got = self.zstd.decompress_to_buffer(file.bytes(), plain).map_err(Error::Decompress)?;
         if got != length {
             return Err(Error::Length(got, length));
         }
@@ -94,7 +118,8 @@ mod tests {
             let (chunk, packed) = Packer::new(level).unwrap().pack(&plain).unwrap();
             prop_assert_eq!(chunk.size as usize, packed.len());
             let mut out = vec![0; plain.len()];
-            Unpacker::new().unwrap().unpack(&chunk, &packed, &mut out).unwrap();
+            let file = File::verify(packed, chunk.packed).unwrap();
+            Unpacker::new().unwrap().unpack(&chunk, &file, &mut out).unwrap();
             prop_assert_eq!(out, plain);
         }
 
@@ -115,7 +140,8 @@ mod tests {
         let (chunk, packed) = Packer::new(3).unwrap().pack(&plain).unwrap();
         let mut unpacker = Unpacker::new().unwrap();
         let mut unpack = |chunk: &Chunk, packed: &[u8], length: usize| {
-            unpacker.unpack(chunk, packed, &mut vec![0; length]).unwrap_err()
+            let file = File::verify(packed.to_vec(), chunk.packed).map_err(Error::Packed);
+            file.and_then(|file| unpacker.unpack(chunk, &file, &mut vec![0; length])).unwrap_err()
         };
         for at in 0..packed.len() {
             let mut damaged = packed.clone();
@@ -126,9 +152,9 @@ mod tests {
         assert!(matches!(unpack(&chunk, &packed, 1001), Error::Length(1000, 1001)));
         // What somebody made on purpose: a bomb, what zstd never wrote, other content.
         assert!(matches!(unpack(&chunk, &packed, 999), Error::Decompress(_)));
-        let garbage = Chunk { packed: Digest::of(b"garbage"), ..chunk };
+        let garbage = Chunk { packed: Sum::of(b"garbage"), ..chunk };
         assert!(matches!(unpack(&garbage, b"garbage", 1000), Error::Decompress(_)));
-        let other = Chunk { plain: Digest::of(b"other"), ..chunk };
+        let other = Chunk { plain: Sum::of(b"other"), ..chunk };
         assert!(matches!(unpack(&other, &packed, 1000), Error::Plain(_)));
     }
 }

@@ -3,7 +3,7 @@
 //! A block that is used but taken for unused would be lost. So whatever is not plainly understood, not
 //! cleanly unmounted, or looks like something else too, counts as used altogether.
 
-use crate::{Source, number};
+use crate::{Source, number, signatures};
 use std::{io, ops::Range};
 
 /// Features that do not change where the bitmaps are and what they mean.
@@ -18,19 +18,6 @@ const WIDE: u64 = 0x80;
 
 /// Of a group: its bitmap of blocks was never written.
 const BLOCK_UNINIT: u64 = 2;
-
-/// What other owners of a partition write where an ext superblock of earlier days survives.
-const OTHERS: [(usize, &[u8]); 9] = [
-    (0, b"LUKS\xba\xbe"),
-    (0, b"XFSB"),
-    (3, b"NTFS    "),
-    (3, b"EXFAT   "),
-    (512, b"LABELONE"),
-    (4086, b"SWAPSPACE2"),
-    (4096, &[0xfc, 0x4e, 0x2b, 0xa9]),
-    (0, &[0xfc, 0x4e, 0x2b, 0xa9]),
-    (0x1_0040, b"_BHRfS_M"),
-];
 
 /// A file system that was understood.
 #[derive(Debug)]
@@ -60,17 +47,16 @@ struct Group {
 }
 
 impl Ext {
-    /// Looks at a range of a disk.
-    pub(crate) fn open(source: &dyn Source, range: Range<u64>) -> io::Result<Option<Self>> {
-        let mut head = vec![0; 0x1_1000];
-        if range.end - range.start < head.len() as u64 {
+    /// Looks at a range of a disk that begins with `head`.
+    pub(crate) fn open(
+        source: &dyn Source,
+        head: &[u8],
+        range: &Range<u64>,
+    ) -> io::Result<Option<Self>> {
+        if !signatures::only(head, "ext") {
             return Ok(None);
         }
-        source.read_at(&mut head, range.start)?;
-        if OTHERS.iter().any(|(at, magic)| head.get(*at..).is_some_and(|h| h.starts_with(magic))) {
-            return Ok(None);
-        }
-        let Some(ext) = Self::parse(head.get(1024..2048).unwrap_or_default(), &range) else {
+        let Some(ext) = Self::parse(head.get(1024..2048).unwrap_or_default(), range) else {
             return Ok(None);
         };
         Ok(ext.has_root(source)?.then_some(ext))
@@ -287,6 +273,11 @@ mod tests {
             .collect()
     }
 
+    fn opened(disk: &Vec<u8>) -> Option<Ext> {
+        let head = &disk[..signatures::HEAD.min(disk.len())];
+        Ext::open(disk, head, &(0..disk.len() as u64)).unwrap()
+    }
+
     #[test]
     fn the_used_blocks_are_those_that_dumpe2fs_counts() {
         let sorts: [(&[&str], usize); 6] = [
@@ -302,7 +293,7 @@ mod tests {
         ];
         for (options, size) in sorts {
             let disk = made(options, size);
-            let ext = Ext::open(&disk, 0..size as u64).unwrap().unwrap();
+            let ext = opened(&disk).unwrap();
             let (range, free) = (ext.range(), free(&disk));
             assert!(!free.is_empty());
             let mut cleared = disk.clone();
@@ -327,7 +318,7 @@ mod tests {
         let opened = |change: &dyn Fn(&mut Vec<u8>)| {
             let mut disk = disk.clone();
             change(&mut disk);
-            Ext::open(&disk, 0..disk.len() as u64).unwrap().is_some()
+            super::tests::opened(&disk).is_some()
         };
         assert!(opened(&|_| ()));
         assert!(!opened(&|disk| disk[1024 + 58] = 0), "mounted");
@@ -350,7 +341,7 @@ mod tests {
                 // The superblock, and behind it the descriptors.
                 disk[1024 + at] = byte;
             }
-            let found = Ext::open(&disk, 0..disk.len() as u64).unwrap();
+            let found = opened(&disk);
             if let Some(ext) = found {
                 let range = ext.range();
                 let at = at.clamp(range.start, range.end);

@@ -1,14 +1,15 @@
 //! The root index and its pages: types, strict reading, and the one way to write them.
 
+use crate::Sum;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeTuple as _};
 use std::fmt;
-use xenoboot_wire::{DecodeError, Digest, decode, encode};
+use xenoboot_wire::{DecodeError, decode, encode};
 
 /// The first field of every root index.
 const MAGIC: &str = "xenoboot image";
 
 /// The version of the format.
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 
 /// The usual chunk, bytes.
 pub const CHUNK: u64 = 1 << 20;
@@ -47,12 +48,12 @@ pub enum Error {
     #[error("a packed image that is not written in the one right way")]
     NotCanonical,
     /// Bytes that are not those that were asked for.
-    #[error("its SHA-256 is {found}, not {wanted}")]
+    #[error("its SHA-512/256 is {found}, not {wanted}")]
     Digest {
         /// What was asked for.
-        wanted: Digest,
+        wanted: Sum,
         /// What came.
-        found: Digest,
+        found: Sum,
     },
 }
 
@@ -70,10 +71,10 @@ pub struct Index {
     /// The bytes of those chunks when packed.
     pub packed: u64,
     /// The pages, in order.
-    pub pages: Vec<Digest>,
+    pub pages: Vec<Sum>,
 }
 
-type Fields = (String, u16, u64, u64, u32, u64, u64, Vec<Digest>);
+type Fields = (String, u16, u64, u64, u32, u64, u64, Vec<Sum>);
 
 impl Index {
     /// Whether a file that begins with these bytes, at least 16, is meant to be a root index.
@@ -104,7 +105,7 @@ impl Index {
     /// Its bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let pages: &[Digest] = &self.pages;
+        let pages: &[Sum] = &self.pages;
         let Self { size, chunk, sector, data, packed, .. } = self;
         encode(&(MAGIC, VERSION, size, chunk, sector, data, packed, pages))
     }
@@ -150,14 +151,17 @@ impl Index {
         Ok(())
     }
 
-    /// Reads page `number`, whose bytes have its digest.
+    /// Reads page `number`.
     ///
     /// # Errors
-    /// When they have not, or describe anything but that page's chunks.
-    pub fn page(&self, number: u64, bytes: &[u8]) -> Result<Page, Error> {
+    /// When the file is another, or describes anything but that page's chunks.
+    pub fn page(&self, number: u64, file: &File) -> Result<Page, Error> {
         let wanted = usize::try_from(number).ok().and_then(|number| self.pages.get(number));
         let wanted = *wanted.ok_or(Error::Field("page"))?;
-        verify(bytes, wanted)?;
+        if file.sum != wanted {
+            return Err(Error::Digest { wanted, found: file.sum });
+        }
+        let bytes = file.bytes.as_slice();
         let runs: Vec<Run> = decode(bytes)?;
         let page = Page { runs };
         if page.encode() != bytes {
@@ -168,12 +172,42 @@ impl Index {
     }
 }
 
+/// A page or a chunk's file that has its digest.
+#[derive(Clone, Debug)]
+pub struct File {
+    bytes: Vec<u8>,
+    sum: Sum,
+}
+
+impl File {
+    /// Takes bytes that came from anywhere.
+    ///
+    /// # Errors
+    /// When they are not those that `wanted` names.
+    pub fn verify(bytes: Vec<u8>, wanted: Sum) -> Result<Self, Error> {
+        verify(&bytes, wanted)?;
+        Ok(Self { bytes, sum: wanted })
+    }
+
+    /// Its digest.
+    #[must_use]
+    pub fn sum(&self) -> Sum {
+        self.sum
+    }
+
+    /// Its content.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 /// Whether bytes are those that a digest names.
 ///
 /// # Errors
 /// When they are others.
-pub fn verify(bytes: &[u8], wanted: Digest) -> Result<(), Error> {
-    let found = Digest::of(bytes);
+pub(crate) fn verify(bytes: &[u8], wanted: Sum) -> Result<(), Error> {
+    let found = Sum::of(bytes);
     if found == wanted { Ok(()) } else { Err(Error::Digest { wanted, found }) }
 }
 
@@ -181,9 +215,9 @@ pub fn verify(bytes: &[u8], wanted: Digest) -> Result<(), Error> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Chunk {
     /// Of what is on the disk.
-    pub plain: Digest,
+    pub plain: Sum,
     /// Of the file that holds it.
-    pub packed: Digest,
+    pub packed: Sum,
     /// That file's size, bytes.
     pub size: u64,
 }
@@ -325,7 +359,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn index(pages: &[&Page], chunks: u64) -> Index {
-        let pages = pages.iter().map(|page| Digest::of(&page.encode())).collect();
+        let pages = pages.iter().map(|page| Sum::of(&page.encode())).collect();
         Index { size: chunks * CHUNK, chunk: CHUNK, sector: 512, data: 0, packed: 0, pages }
     }
 
@@ -333,11 +367,15 @@ mod tests {
         let run = prop_oneof![
             (1_u64..50).prop_map(Run::Unused),
             (1_u64..50).prop_map(Run::Zeros),
-            (any::<[u8; 32]>(), any::<[u8; 32]>(), 1..CHUNK).prop_map(|(plain, packed, size)| {
-                Run::Data(Chunk { plain: Digest(plain), packed: Digest(packed), size })
+            (any::<u8>(), any::<u8>(), 1..CHUNK).prop_map(|(plain, packed, size)| {
+                Run::Data(Chunk { plain: Sum::of(&[plain]), packed: Sum::of(&[packed]), size })
             }),
         ];
         proptest::collection::vec(run, 1..40)
+    }
+
+    fn read(index: &Index, bytes: Vec<u8>) -> Result<Page, Error> {
+        index.page(0, &File::verify(bytes, index.pages[0])?)
     }
 
     fn page(runs: &[Run]) -> Page {
@@ -356,7 +394,7 @@ mod tests {
             prop_assert_eq!(&Index::decode(&index.encode()).unwrap(), &index);
             prop_assert!(Index::is_one(&index.encode()[..16]));
             prop_assert_eq!(index.length(chunks - 1), last * 512);
-            prop_assert_eq!(index.page(0, &page.encode()).unwrap(), page);
+            prop_assert_eq!(read(&index, page.encode()).unwrap(), page);
         }
 
         #[test]
@@ -366,7 +404,7 @@ mod tests {
             let mut bytes = page.encode();
             let at = at.index(bytes.len());
             bytes[at] ^= flip;
-            prop_assert!(index.page(0, &bytes).is_err());
+            prop_assert!(read(&index, bytes).is_err());
         }
 
         #[test]
@@ -392,12 +430,12 @@ mod tests {
     fn impossible_pages_are_refused() {
         let refused = |runs: &[Run], chunks: u64| {
             let page = Page { runs: runs.to_vec() };
-            index(&[&page], chunks).page(0, &page.encode()).unwrap_err()
+            read(&index(&[&page], chunks), page.encode()).unwrap_err()
         };
         assert_eq!(refused(&[Run::Zeros(3)], 4), Error::Field("number of chunks in a page"));
         assert_eq!(refused(&[Run::Zeros(1), Run::Zeros(3)], 4), Error::NotCanonical);
         assert_eq!(refused(&[Run::Zeros(4), Run::Unused(0)], 4), Error::NotCanonical);
-        let digest = Digest([0; 32]);
+        let digest = Sum::of(b"");
         let chunk = Chunk { plain: digest, packed: digest, size: max_packed(CHUNK) + 1 };
         assert_eq!(refused(&[Run::Data(chunk)], 1), Error::Field("size of a packed chunk"));
         let huge = [Run::Zeros(u64::MAX), Run::Unused(u64::MAX)];
@@ -419,8 +457,8 @@ mod tests {
         assert_eq!(refused(|i| i.size = u64::MAX - 511), Error::Field("size"));
         assert_eq!(refused(|i| i.pages.clear()), Error::Field("number of pages"));
         assert_eq!(refused(|i| i.data = 8), Error::Field("number of data chunks"));
-        let later = encode(&(MAGIC, 2, 1, 1, 1, 1, 1, [0; 0]));
-        assert_eq!(Index::decode(&later), Err(Error::Version(2)));
+        let later = encode(&(MAGIC, 3, 1, 1, 1, 1, 1, [0; 0]));
+        assert_eq!(Index::decode(&later), Err(Error::Version(3)));
         let mut long = good.encode();
         long.push(0);
         assert_eq!(Index::decode(&long), Err(Error::Shape(DecodeError::Trailing(1))));

@@ -1,4 +1,4 @@
-//! Packed disk images: a root index, pages, and chunks, each named by its SHA-256.
+//! Packed disk images: a root index, pages, and chunks, each named by its digest.
 //!
 //! docs/IMAGE-FORMAT.md has the format. Whoever knows the root index's digest knows every byte of the
 //! image: nothing is decompressed, and nothing believed, before its digest was found right.
@@ -10,17 +10,24 @@
 
 pub mod chunk;
 mod ext;
+mod fat;
+mod free;
 pub mod index;
+mod ntfs;
 pub mod packer;
 mod partitions;
+mod signatures;
 pub mod source;
 pub mod store;
+pub mod sum;
 pub mod usage;
+mod xfs;
 
 pub use chunk::is_zero;
 pub use index::{Chunk, Index, Page, Run};
 pub use packer::{Options, Packed, pack};
 pub use source::Source;
+pub use sum::Sum;
 pub use usage::Usage;
 
 /// A little-endian number of up to 8 bytes; 0 when it is not all there.

@@ -1,7 +1,7 @@
 //! Makes a packed image of a disk.
 
 use crate::{
-    Usage,
+    Sum, Usage,
     chunk::{Packer, is_zero},
     index::{Index, PAGE, Page, Run},
     source::Source,
@@ -14,7 +14,6 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
 };
-use xenoboot_wire::Digest;
 
 /// How it is packed.
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +72,7 @@ pub fn pack(
             }
         }
         let bytes = page.encode();
-        let digest = Digest::of(&bytes);
+        let digest = Sum::of(&bytes);
         packed.written += store.keep(Kind::Page, &digest, &bytes)?;
         packed.index.pages.push(digest);
     }
@@ -132,7 +131,16 @@ impl Work<'_> {
         let at = number * self.index.chunk;
         let length = usize::try_from(self.index.length(number)).map_err(io::Error::other)?;
         let plain = plain.get_mut(..length).unwrap_or_default();
-        self.source.read_at(plain, at)?;
+        let is_hole = self.source.is_hole(at, length as u64);
+        if is_hole && !self.usage.knows(at..at + length as u64) {
+            (self.done)(length as u64);
+            return Ok((Run::Zeros(1), 0));
+        }
+        if is_hole {
+            plain.fill(0);
+        } else {
+            self.source.read_at(plain, at)?;
+        }
         let used = self.usage.clear(self.source, at, plain)?;
         let result = if !used {
             (Run::Unused(1), 0)
@@ -150,7 +158,7 @@ impl Work<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{chunk::Unpacker, store};
+    use crate::{chunk::Unpacker, index::File, store};
     use proptest::prelude::*;
     use std::{collections::BTreeMap, fs, path::Path};
 
@@ -185,13 +193,14 @@ mod tests {
         let length = |at: usize| index.length((at / CHUNK) as u64) as usize;
         for number in 0..index.pages.len() {
             let path = folder.join(store::path(Kind::Page, &index.pages[number]));
-            let page = index.page(number as u64, &fs::read(path).unwrap()).unwrap();
+            let page = File::verify(fs::read(path).unwrap(), index.pages[number]).unwrap();
+            let page = index.page(number as u64, &page).unwrap();
             for run in page.runs() {
                 if let Run::Data(chunk) = run {
                     let mut plain = vec![0; length(disk.len())];
                     let file = fs::read(folder.join(store::path(Kind::Chunk, &chunk.packed)));
-                    let mut unpacker = Unpacker::new().unwrap();
-                    unpacker.unpack(chunk, &file.unwrap(), &mut plain).unwrap();
+                    let file = File::verify(file.unwrap(), chunk.packed).unwrap();
+                    Unpacker::new().unwrap().unpack(chunk, &file, &mut plain).unwrap();
                     disk.extend(plain);
                 } else {
                     for _ in 0..run.count() {

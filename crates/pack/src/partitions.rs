@@ -18,6 +18,8 @@ pub(crate) fn find(source: &dyn Source, sector: u64) -> io::Result<Vec<Range<u64
     }
     let mut found = match read(source, sector, 512)? {
         Some(header) if header.starts_with(b"EFI PART") => gpt(source, &header, sector)?,
+        // A boot sector that belongs to a file system has words where a table would be, or nothing.
+        _ if !is_table(&first) => return Ok(vec![whole]),
         _ => mbr(source, &first, sector)?,
     };
     found.retain(|part| part.start < part.end && part.end <= whole.end && part.start > 0);
@@ -59,6 +61,12 @@ fn gpt(source: &dyn Source, header: &[u8], sector: u64) -> io::Result<Vec<Range<
 fn entry(table: &[u8], slot: usize) -> (u64, u64, u64) {
     let at = 446 + 16 * slot;
     (number(table, at + 4, 1), number(table, at + 8, 4), number(table, at + 12, 4))
+}
+
+/// Whether a boot sector has partitions: each of four entries says that it is active, or is not, and one has a place.
+fn is_table(sector: &[u8]) -> bool {
+    let active = (0..4).all(|slot| matches!(number(sector, 446 + 16 * slot, 1), 0 | 0x80));
+    active && (0..4).any(|slot| matches!(entry(sector, slot), (1.., 1.., 1..)))
 }
 
 fn mbr(source: &dyn Source, first: &[u8], sector: u64) -> io::Result<Vec<Range<u64>>> {

@@ -1,5 +1,6 @@
 //! What is packed: a disk or an image of one.
 
+use rustix::{fs::seek, io::Errno};
 use std::{
     fs::File,
     io::{self, Seek as _, SeekFrom},
@@ -16,6 +17,12 @@ pub trait Source: Sync {
     /// # Errors
     /// When not all of it can be read.
     fn read_at(&self, bytes: &mut [u8], at: u64) -> io::Result<()>;
+
+    /// Whether a range is known to be zeros without being read.
+    fn is_hole(&self, at: u64, length: u64) -> bool {
+        let _ = (at, length);
+        false
+    }
 }
 
 /// A file or a block device.
@@ -43,6 +50,14 @@ impl Source for Raw {
 
     fn read_at(&self, bytes: &mut [u8], at: u64) -> io::Result<()> {
         self.file.read_exact_at(bytes, at)
+    }
+
+    fn is_hole(&self, at: u64, length: u64) -> bool {
+        match seek(&self.file, rustix::fs::SeekFrom::Data(at)) {
+            Ok(data) => at.checked_add(length).is_some_and(|end| end <= data),
+            // There is none any more.
+            Err(error) => error == Errno::NXIO,
+        }
     }
 }
 

@@ -1,12 +1,12 @@
 //! Where the files of packed images are: a folder, in which images share what they have in common.
 
+use crate::Sum;
 use std::{
     fs::{self, File},
     io::{self, Read as _, Write as _},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
-use xenoboot_wire::Digest;
 
 /// What a root index is called when nothing else was said.
 pub const INDEX: &str = "image.xbi";
@@ -22,8 +22,8 @@ pub enum Kind {
 
 /// Where a file is, beside the root index.
 #[must_use]
-pub fn path(kind: Kind, digest: &Digest) -> String {
-    let text = digest.to_string();
+pub fn path(kind: Kind, sum: &Sum) -> String {
+    let text = sum.to_string();
     let folder = text.get(..2).unwrap_or_default();
     match kind {
         Kind::Page => format!("pages/{folder}/{text}.page"),
@@ -51,8 +51,8 @@ impl Store {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn keep(&self, kind: Kind, digest: &Digest, bytes: &[u8]) -> io::Result<u64> {
-        let path = self.folder.join(path(kind, digest));
+    pub fn keep(&self, kind: Kind, sum: &Sum, bytes: &[u8]) -> io::Result<u64> {
+        let path = self.folder.join(path(kind, sum));
         if is_same(&path, bytes)? {
             return Ok(0);
         }

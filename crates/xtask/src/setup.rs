@@ -29,6 +29,10 @@ const NEEDS: &[Need] = &[
     Need { package: "cryptsetup-bin", sign: Sign::Program("veritysetup") },
     Need { package: "kmod", sign: Sign::Program("depmod") },
     Need { package: "e2fsprogs", sign: Sign::Program("mke2fs") },
+    Need { package: "dosfstools", sign: Sign::Program("mkfs.fat") },
+    Need { package: "ntfs-3g", sign: Sign::Program("mkntfs") },
+    Need { package: "xfsprogs", sign: Sign::Program("mkfs.xfs") },
+    Need { package: "qemu-utils", sign: Sign::Program("qemu-img") },
     // The originals that the toolkit's commands are compared with.
     Need { package: "bsdextrautils", sign: Sign::Program("hexdump") },
     Need { package: "binutils", sign: Sign::Program("strings") },

@@ -192,6 +192,7 @@ fn next(input: &mut Input<impl Read>, names: &names::Names) -> anyhow::Result<Op
         user: names.user(uid).unwrap_or("").to_owned(),
         group: names.group(gid).unwrap_or("").to_owned(),
         mtime: i64::try_from(mtime)?,
+        ..Member::default()
     };
     Ok(Some(Entry { member, inode: (device, inode), links, odc }))
 }

@@ -4,7 +4,7 @@ mod create;
 
 use crate::{
     applet::{Applet, Args, Opt, usage_error},
-    archive::{Extractor, Kind, Listing, Member, shown, words},
+    archive::{Extractor, Kind, Listing, Member, shown, tape, words},
     compress::Format,
     glob, names,
 };
@@ -16,7 +16,6 @@ use std::{
     os::unix::ffi::{OsStrExt as _, OsStringExt as _},
     path::{Path, PathBuf},
 };
-use tar::EntryType;
 
 const fn flag(short: char, long: &'static str, help: &'static str) -> Opt {
     Opt { short, long, value: "", help }
@@ -65,6 +64,7 @@ const OPTIONS: &[Opt] = &[
     value('b', "blocking-factor", "N", "understood, without effect"),
     flag('\0', "overwrite", "write into files that exist"),
     flag('S', "sparse", "understood, without effect"),
+    flag('\0', "xattrs", "extract extended attributes, among them capabilities"),
 ];
 
 pub(crate) static APPLET: Applet = Applet {
@@ -190,6 +190,7 @@ impl Reading {
             (extractor.owners || args.has("same-owner")) && !args.has("no-same-owner");
         extractor.modes = (extractor.modes || args.has("preserve-permissions"))
             && !args.has("no-same-permissions");
+        extractor.attributes = args.has("xattrs");
         Ok(Self {
             names: wanted(args)?.into_iter().map(|name| (name, false)).collect(),
             wildcards: args.has("wildcards"),
@@ -208,16 +209,15 @@ impl Reading {
             let shown = || format!("{}: Cannot open", extract.root.display());
             fs::read_dir(&extract.root).with_context(shown)?;
         }
-        let mut archive = tar::Archive::new(data);
+        let mut archive = tape::Archive::new(data);
         let mut out = BufWriter::new(io::stdout().lock());
         let mut failed = false;
-        for entry in archive.entries()? {
-            let mut entry = entry.context("This does not look like a tar archive")?;
-            let Some(member) = self.member(&entry)? else { continue };
+        while let Some(member) = archive.next().context("This does not look like a tar archive")? {
+            let member = self.owned(member);
             if !self.selected(member.path.as_os_str().as_bytes()) {
                 continue;
             }
-            if let Err(error) = self.one(member.clone(), &mut entry, &mut out) {
+            if let Err(error) = self.one(member.clone(), &mut archive, &mut out) {
                 out.flush()?;
                 eprintln!("tar: {}: {}", member.path.display(), words(&error));
                 failed = true;
@@ -283,46 +283,13 @@ impl Reading {
         extract.extract(&member, data)
     }
 
-    fn member(&self, entry: &tar::Entry<'_, impl Read>) -> anyhow::Result<Option<Member>> {
-        let header = entry.header();
-        let bytes = entry.path_bytes().into_owned();
-        let link = entry.link_name_bytes().map(|link| OsString::from_vec(link.into_owned()));
-        let device = || -> io::Result<(u32, u32)> {
-            Ok((header.device_major()?.unwrap_or(0), header.device_minor()?.unwrap_or(0)))
-        };
-        let kind = match header.entry_type() {
-            EntryType::Directory => Kind::Folder,
-            EntryType::Symlink => Kind::Symlink(link.context("a link without a target")?),
-            EntryType::Link => Kind::Hardlink(link.context("a link without a target")?.into()),
-            EntryType::Char => device().map(|(major, minor)| Kind::Char(major, minor))?,
-            EntryType::Block => device().map(|(major, minor)| Kind::Block(major, minor))?,
-            EntryType::Fifo => Kind::Fifo,
-            EntryType::XGlobalHeader => return Ok(None),
-            _ if bytes.ends_with(b"/") => Kind::Folder,
-            _ => Kind::File,
-        };
-        let text =
-            |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
-        let (user, group) = (text(header.username_bytes()), text(header.groupname_bytes()));
-        let number = |id: u64| u32::try_from(id).context("an owner's number is too large");
-        let by_name = !self.numeric;
-        Ok(Some(Member {
-            path: PathBuf::from(OsString::from_vec(bytes)),
-            kind,
-            mode: header.mode()?,
-            uid: by_name
-                .then(|| names::uid(&user))
-                .flatten()
-                .map_or_else(|| number(header.uid()?), Ok)?,
-            gid: by_name
-                .then(|| names::gid(&group))
-                .flatten()
-                .map_or_else(|| number(header.gid()?), Ok)?,
-            user,
-            group,
-            mtime: i64::try_from(header.mtime()?).unwrap_or(0),
-            size: entry.size(),
-        }))
+    /// With the owners that this system has for the names.
+    fn owned(&self, mut member: Member) -> Member {
+        if !self.numeric {
+            member.uid = names::uid(&member.user).unwrap_or(member.uid);
+            member.gid = names::gid(&member.group).unwrap_or(member.gid);
+        }
+        member
     }
 }
 

@@ -22,7 +22,7 @@ use xenoboot_wire::{
 pub(crate) static APPLET: Applet = Applet {
     name: "xb",
     summary: "Tells the operator, through the agent, how the script gets on.",
-    usage: "progress PERCENT [TEXT]...\nreport KEY=VALUE...\nlog TEXT...\nsettle [PATH]...\ninventory [--json]\nsecret NAME\nkexec [OPTION]... KERNEL\nboot-local [OPTION]... [ENTRY]\nfetch [OPTION]... URL...\nimage write|verify|capture|list [OPTION]...\nstatus",
+    usage: "progress PERCENT [TEXT]...\nreport KEY=VALUE...\nlog TEXT...\nsettle [PATH]...\ninventory [--json]\nsecret NAME\nkexec [OPTION]... KERNEL\nboot-local [OPTION]... [ENTRY]\nfetch [OPTION]... URL...\nimage write|verify|capture|unpack|list [OPTION]...\nstatus",
     options: &[
         Opt {
             short: '\0',

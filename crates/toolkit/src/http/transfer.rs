@@ -51,6 +51,15 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// Whether the same may work later.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::Http(error) => error.is_transient(),
+            Self::Refused(status) => matches!(status, 408 | 425 | 429) || *status >= 500,
+            _ => false,
+        }
+    }
+
     fn of_write(error: &io::Error) -> Self {
         Self::Write(crate::applet::reason(error))
     }

@@ -1,6 +1,6 @@
 //! Which disk is meant.
 
-use super::refuse;
+use super::{identity::Identity, refuse};
 use crate::{
     block::{self, Block},
     sizes::{self, Style, human},
@@ -12,7 +12,7 @@ use std::{
 };
 
 const CLASS: &str = "/sys/class/block";
-const BY_ID: &str = "/dev/disk/by-id";
+const BY_ID: &str = "/dev/disk/by-id/";
 
 /// A disk that could be meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,18 +21,12 @@ pub(crate) struct Candidate {
     pub(crate) path: PathBuf,
     /// Its size, bytes.
     pub(crate) size: u64,
-    /// Its serial number.
-    pub(crate) serial: String,
-    /// What it is called by its maker.
-    pub(crate) model: String,
-    /// Its worldwide name.
-    pub(crate) wwn: String,
+    /// What it is called.
+    pub(crate) identity: Identity,
     /// `nvme`, `sata` and so on.
     pub(crate) transport: String,
     /// Whether it turns.
     pub(crate) turns: bool,
-    /// Its names in `/dev/disk/by-id`.
-    pub(crate) ids: Vec<String>,
     /// Why it must not be written.
     pub(crate) trouble: Option<String>,
 }
@@ -41,7 +35,8 @@ impl Candidate {
     /// One line for people.
     pub(crate) fn line(&self) -> String {
         let size = human(self.size, Style::Long);
-        let facts = [self.transport.as_str(), self.model.as_str(), self.serial.as_str()];
+        let Identity { model, serial, .. } = &self.identity;
+        let facts = [&self.transport, model, serial].map(String::as_str);
         let facts = facts.into_iter().filter(|fact| !fact.is_empty());
         let facts: Vec<&str> = std::iter::once(size.as_str()).chain(facts).collect();
         format!("{}: {}", self.path.display(), facts.join(", "))
@@ -51,40 +46,24 @@ impl Candidate {
 /// Every whole disk.
 pub(crate) fn all() -> anyhow::Result<Vec<Candidate>> {
     let blocks = block::all(Path::new(CLASS)).context("cannot read /sys/class/block")?;
-    let ids = by_id();
     let made = ["ram", "zram", "loop", "nbd", "fd"];
     let is_disk = |block: &&Block| {
         block.kind() == "disk"
             && block.size > 0
             && !made.iter().any(|name| block.name.starts_with(name))
     };
-    Ok(blocks.iter().filter(is_disk).map(|block| candidate(block, &blocks, &ids)).collect())
+    Ok(blocks.iter().filter(is_disk).map(|block| candidate(block, &blocks)).collect())
 }
 
-fn candidate(block: &Block, blocks: &[Block], ids: &[(PathBuf, String)]) -> Candidate {
-    let either = |files: [&str; 2]| {
-        files.into_iter().map(|file| block.read(file)).find(|text| !text.is_empty())
-    };
-    let path = block.path();
+fn candidate(block: &Block, blocks: &[Block]) -> Candidate {
     Candidate {
+        path: block.path(),
         size: block.size,
-        serial: either(["device/serial", "serial"]).unwrap_or_default(),
-        model: block.read("device/model"),
-        wwn: either(["wwid", "device/wwid"]).unwrap_or_default(),
+        identity: Identity::of(block),
         transport: block.transport().to_owned(),
         turns: block.queue("rotational") == "1",
-        ids: ids.iter().filter(|(to, _)| *to == path).map(|(_, id)| id.clone()).collect(),
         trouble: refuse::trouble(block, blocks),
-        path,
     }
-}
-
-fn by_id() -> Vec<(PathBuf, String)> {
-    let entries = fs::read_dir(BY_ID).into_iter().flatten().flatten();
-    let named = entries.filter_map(|entry| {
-        Some((fs::canonicalize(entry.path()).ok()?, entry.file_name().into_string().ok()?))
-    });
-    named.collect()
 }
 
 /// One word of a selector.
@@ -143,10 +122,10 @@ impl Term {
             Self::AtMost(size) => disk.size <= *size,
             Self::Transport(name) => disk.transport == *name,
             Self::Turns(turns) => disk.turns == *turns,
-            Self::Serial(serial) => disk.serial == *serial,
-            Self::Model(model) => disk.model == *model,
-            Self::Wwn(wwn) => disk.wwn == *wwn,
-            Self::Id(id) => disk.ids.contains(id),
+            Self::Serial(serial) => disk.identity.serial == *serial,
+            Self::Model(model) => disk.identity.model == *model,
+            Self::Wwn(wwn) => disk.identity.wwn == *wwn,
+            Self::Id(id) => disk.identity.ids.contains(id),
         }
     }
 }
@@ -203,6 +182,8 @@ pub(crate) fn choose(selector: &str, disks: &[Candidate]) -> anyhow::Result<(Can
 
 /// The disk that `--disk` means, and why it was chosen. With `write` it is one that may be written.
 pub(crate) fn find(selector: &str, write: bool) -> anyhow::Result<(PathBuf, String)> {
+    let name = selector.strip_prefix(BY_ID).filter(|_| !Path::new(selector).exists());
+    let selector = name.unwrap_or(selector);
     let is_path = selector.contains('/') && !selector.starts_with("by-id/");
     if is_path || Path::new(selector).is_file() {
         let path = PathBuf::from(selector);
@@ -233,9 +214,12 @@ mod tests {
         Candidate {
             path: Path::new("/dev").join(name),
             size: gib << 30,
-            serial: format!("S-{name}"),
+            identity: Identity {
+                serial: format!("S-{name}"),
+                ids: vec![format!("ata-{name}")],
+                ..Identity::default()
+            },
             transport: transport.into(),
-            ids: vec![format!("ata-{name}")],
             turns: transport == "sata",
             ..Candidate::default()
         }

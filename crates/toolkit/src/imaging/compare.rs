@@ -7,8 +7,7 @@ use super::{
     walk::{self, Sort, Worker},
 };
 use std::sync::{Mutex, PoisonError};
-use xenoboot_pack::{Index, is_zero};
-use xenoboot_wire::Digest;
+use xenoboot_pack::{Index, Sum, is_zero};
 
 /// From one byte to before another.
 pub(crate) type Range = (u64, u64);
@@ -47,7 +46,7 @@ fn is_right(
         return Ok(false);
     }
     Ok(match sort {
-        Sort::Data(chunk) => Digest::of(plain) == chunk.plain,
+        Sort::Data(chunk) => Sum::of(plain) == chunk.plain,
         Sort::Zeros => is_zero(plain),
         Sort::Unused => true,
     })

@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 use xenoboot_pack::{
-    Index, Page,
+    Index, Page, Sum,
     index::{self, MAX_FILE},
     store::{Kind, path},
 };
@@ -62,8 +62,8 @@ impl Place {
 
     /// Whether it names a raw image: a file that is no root index, or a URL that ends like one.
     pub(crate) fn is_raw(&self) -> bool {
-        const ENDS: [&str; 9] =
-            [".raw", ".img", ".iso", ".dd", ".bin", ".gz", ".xz", ".zst", ".bz2"];
+        const ENDS: [&str; 10] =
+            [".raw", ".img", ".iso", ".dd", ".bin", ".gz", ".xz", ".zst", ".bz2", ".qcow2"];
         match self {
             Self::Path(path) => {
                 let mut head = [0; 16];
@@ -120,18 +120,20 @@ enum Refusal {
     /// It gave something else.
     #[error(transparent)]
     Other(#[from] index::Error),
+    /// It gave another root index.
+    #[error("its SHA-256 is {found}, not {wanted}")]
+    Root {
+        /// What came.
+        found: Digest,
+        /// What was asked for.
+        wanted: Digest,
+    },
 }
 
 impl Refusal {
     /// Whether asking again later may help.
     fn may_pass(&self) -> bool {
-        match self {
-            Self::Http(Failure::Http(error)) => error.is_transient(),
-            Self::Http(Failure::Refused(status)) => {
-                matches!(status, 408 | 425 | 429) || *status >= 500
-            }
-            _ => false,
-        }
+        matches!(self, Self::Http(failure) if failure.may_pass())
     }
 }
 
@@ -191,10 +193,11 @@ impl Mirrors {
         let named: Vec<&Place> = sources.iter().filter(|place| !place.is_folder()).collect();
         let ask = |client: &mut Client, place: &Place| {
             let bytes = self.get(client, place, MAX_FILE as u64)?;
-            if let Some(digest) = digest {
-                index::verify(&bytes, digest)?;
+            let found = Digest::of(&bytes);
+            match digest.filter(|wanted| *wanted != found) {
+                Some(wanted) => Err(Refusal::Root { found, wanted }),
+                None => Ok(bytes),
             }
-            Ok(bytes)
         };
         let all: Vec<(usize, &Place)> = named.into_iter().enumerate().collect();
         self.rounds(&all, "the root index", |_, place| ask(&mut client, place))
@@ -209,8 +212,8 @@ impl Mirrors {
     ) -> anyhow::Result<Page> {
         let digest = usize::try_from(page).ok().and_then(|page| index.pages.get(page));
         let digest = digest.context("no such page")?;
-        let bytes = self.file(client, Kind::Page, digest, MAX_FILE as u64)?;
-        index.page(page, &bytes).with_context(|| format!("page {page} of the image"))
+        let file = self.file(client, Kind::Page, digest, MAX_FILE as u64)?;
+        index.page(page, &file).with_context(|| format!("page {page} of the image"))
     }
 
     /// A file that has the right digest.
@@ -218,9 +221,9 @@ impl Mirrors {
         &self,
         client: &mut Client,
         kind: Kind,
-        digest: &Digest,
+        digest: &Sum,
         most: u64,
-    ) -> anyhow::Result<Vec<u8>> {
+    ) -> anyhow::Result<index::File> {
         let name = path(kind, digest);
         let mut order: Vec<(usize, &Mirror)> = self.mirrors.iter().enumerate().collect();
         order.sort_by_key(|(n, mirror)| (mirror.failures.load(Ordering::Relaxed), *n));
@@ -230,10 +233,8 @@ impl Mirrors {
             .collect::<anyhow::Result<Vec<_>>>()?;
         let places: Vec<(usize, &Place)> = places.iter().map(|(n, place)| (*n, place)).collect();
         self.rounds(&places, &name, |mirror, place| {
-            let got = self.get(client, place, most).and_then(|bytes| {
-                index::verify(&bytes, *digest)?;
-                Ok(bytes)
-            });
+            let got = self.get(client, place, most);
+            let got = got.and_then(|bytes| Ok(index::File::verify(bytes, *digest)?));
             if got.is_err()
                 && let Some(mirror) = self.mirrors.get(mirror)
             {
@@ -244,12 +245,12 @@ impl Mirrors {
     }
 
     /// Every place in turn, and again after a pause, until one gives what is wanted.
-    fn rounds(
+    fn rounds<T>(
         &self,
         places: &[(usize, &Place)],
         what: &str,
-        mut ask: impl FnMut(usize, &Place) -> Result<Vec<u8>, Refusal>,
-    ) -> anyhow::Result<Vec<u8>> {
+        mut ask: impl FnMut(usize, &Place) -> Result<T, Refusal>,
+    ) -> anyhow::Result<T> {
         let mut pause = Duration::from_secs(1);
         let mut round = 1;
         let remote = places.iter().any(|(_, place)| matches!(place, Place::Url(_)));
@@ -260,7 +261,7 @@ impl Mirrors {
                     bail!("stopped");
                 }
                 match ask(*mirror, place) {
-                    Ok(bytes) => return Ok(bytes),
+                    Ok(got) => return Ok(got),
                     Err(refusal) => {
                         may_pass |= refusal.may_pass();
                         reasons.push(format!("{place}: {refusal}"));

@@ -24,7 +24,7 @@ pub(crate) type Tell<'a> = dyn Fn(Request) + Sync + 'a;
 pub(crate) struct Progress {
     began: Instant,
     /// Bytes that shall be worked through.
-    whole: u64,
+    whole: AtomicU64,
     done: AtomicU64,
     over: (Mutex<bool>, Condvar),
 }
@@ -33,7 +33,13 @@ impl Progress {
     /// Nothing done yet of `whole` bytes.
     pub(crate) fn new(whole: u64) -> Self {
         let over = (Mutex::new(false), Condvar::new());
-        Self { began: Instant::now(), whole, done: AtomicU64::new(0), over }
+        Self { began: Instant::now(), whole: whole.into(), done: AtomicU64::new(0), over }
+    }
+
+    /// So many bytes were worked through before it began, of `whole`.
+    pub(crate) fn begin(&self, done: u64, whole: u64) {
+        self.done.store(done, Ordering::Relaxed);
+        self.whole.store(whole, Ordering::Relaxed);
     }
 
     /// So many bytes more.
@@ -56,7 +62,8 @@ impl Progress {
             let over = self.over.1.wait_timeout_while(over, EVERY, |over| !*over);
             let over = *over.unwrap_or_else(PoisonError::into_inner).0;
             let done = self.done.load(Ordering::Relaxed);
-            let (percent, line) = line(done, self.whole, self.began.elapsed());
+            let (percent, line) =
+                line(done, self.whole.load(Ordering::Relaxed), self.began.elapsed());
             if on {
                 let end = if over { "\n" } else { "" };
                 let _ = write!(stderr(), "\r{what}  {percent:3} %  {line}\x1b[K{end}");

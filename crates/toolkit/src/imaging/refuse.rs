@@ -87,3 +87,39 @@ pub(crate) fn trouble(block: &Block, all: &[Block]) -> Option<String> {
     let busy = blockdev::in_use(&block.path());
     busy.then(|| "something has it open for itself alone: lsof tells what".into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A device that nothing else knows of, with these files in its folder.
+    fn device(root: &Path, name: &str, number: u32, files: &[(&str, &str)]) -> Block {
+        let folder = root.join(name);
+        fs::create_dir_all(folder.join("holders")).unwrap();
+        for (file, text) in files {
+            fs::create_dir_all(folder.join(file).parent().unwrap()).unwrap();
+            fs::write(folder.join(file), text).unwrap();
+        }
+        Block { name: name.into(), folder, device: (4094, number), ..Block::default() }
+    }
+
+    #[test]
+    fn members_and_disks_that_refuse_writes_are_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let disk = device(root.path(), "xbtest1", 1, &[]);
+        let mut part = device(root.path(), "xbtest1p1", 2, &[]);
+        part.disk = Some("xbtest1".into());
+        let said = |disk: &Block, part: &Block| trouble(disk, &[disk.clone(), part.clone()]);
+        assert_eq!(said(&disk, &part), None);
+        // Only a partition of it is a member.
+        fs::create_dir(part.folder.join("holders/md0")).unwrap();
+        let words =
+            "/dev/xbtest1p1 is part of md0 (RAID, LVM or encryption): take that apart first";
+        assert_eq!(said(&disk, &part).as_deref(), Some(words));
+        assert_eq!(said(&part, &disk).as_deref(), Some(words));
+        fs::remove_dir(part.folder.join("holders/md0")).unwrap();
+        let locked = device(root.path(), "xbtest2", 3, &[("ro", "1\n")]);
+        let words = "it is read-only: blockdev --setrw, or its switch";
+        assert_eq!(said(&locked, &part).as_deref(), Some(words));
+    }
+}

@@ -12,7 +12,7 @@ use std::sync::{
     Mutex, PoisonError,
     atomic::{AtomicU64, Ordering},
 };
-use xenoboot_pack::{Chunk, Index, Run, index::PAGE, is_zero, store::Kind};
+use xenoboot_pack::{Chunk, Index, Run, Sum, index::PAGE, is_zero, store::Kind};
 use xenoboot_wire::Digest;
 
 /// How many pages, and chunks of each, are looked at to guess whether the disk has most of the image.
@@ -100,7 +100,7 @@ impl Job<'_> {
     /// Whether a chunk is on the disk. What cannot be read is not.
     fn is_there(&self, worker: &mut Worker, at: u64, length: u64, chunk: &Chunk) -> bool {
         let plain = worker.buffer.first(usize::try_from(length).unwrap_or(usize::MAX));
-        self.target.read(plain, at).is_ok() && Digest::of(plain) == chunk.plain
+        self.target.read(plain, at).is_ok() && Sum::of(plain) == chunk.plain
     }
 }
 
@@ -233,7 +233,7 @@ mod tests {
         assert_eq!(cut(0, END, Sort::Unused), [(0, 1)]);
         assert_eq!(cut(2 * END, 3 * END, Sort::Zeros), [(2, 3)]);
         assert_eq!(cut(8 * END, 2 * END, Sort::Unused), [(8, 1), (9, 1)]);
-        let digest = Digest([0; 32]);
+        let digest = Sum::of(b"");
         let chunk = Chunk { plain: digest, packed: digest, size: 1 };
         assert_eq!(cut(0, 2 * END, Sort::Data(chunk)), [(0, 2)]);
     }

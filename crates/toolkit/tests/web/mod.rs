@@ -1,5 +1,6 @@
 //! A web server of one folder that can be told to misbehave.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed test may panic")]
+#![allow(dead_code, reason = "not every test needs everything")]
 
 use std::{
     fs,

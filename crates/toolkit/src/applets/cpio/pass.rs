@@ -109,8 +109,7 @@ fn member(
         mode: meta.mode(),
         uid: meta.uid(),
         gid: meta.gid(),
-        user: String::new(),
-        group: String::new(),
         mtime: meta.mtime(),
+        ..Member::default()
     })
 }

@@ -1,6 +1,7 @@
-//! `xb image`: disk images are written, verified and captured.
+//! `xb image`: disk images are written, verified and captured; archives of root file systems unpacked.
 
 mod capture;
+mod unpack;
 mod verify;
 mod write;
 
@@ -33,9 +34,10 @@ const fn opt(long: &'static str, value: &'static str, help: &'static str) -> Opt
 
 pub(crate) static APPLET: Applet = Applet {
     name: "xb image",
-    summary: "Writes an image to a disk, compares them, or makes an image of a disk.",
+    summary: "Writes an image to a disk, compares them, makes an image of a disk, or unpacks a root file system.",
     usage: "write [OPTION]... --disk DISK SOURCE...\nverify [OPTION]... --disk DISK SOURCE...\n\
-            capture [OPTION]... DISK FOLDER\nlist [--json]",
+            capture [OPTION]... DISK FOLDER\n\
+            unpack [OPTION]... SOURCE... FOLDER\nlist [--json]",
     options: &[
         opt("disk", "DISK", "a path, a name of /dev/disk/by-id, or a selector"),
         opt("sha256", "HEX", "the SHA-256 of SOURCE; must be given for what comes from a server"),
@@ -56,15 +58,18 @@ pub(crate) static APPLET: Applet = Applet {
         flag("whole", "capture what file systems do not use, too"),
     ],
     notes: "SOURCE is the root index of a packed image (.xbi), and more of them or their folders (with a '/' at the\n\
-            end) are mirrors; or it is one raw image, plain or packed by gzip, xz, zstd or bzip2. A packed image is\n\
+            end) are mirrors; or it is one raw image, plain or packed by gzip, xz, zstd or bzip2, or a qcow2. A packed image is\n\
             verified chunk by chunk before anything is written, and what the disk has already is neither\n\
             fetched nor written; a raw one is known to be right at its end only. Until an image is complete, no\n\
             firmware boots the disk; the same command goes on with it.\n\
+            unpack puts an archive of tar, plain or packed, into FOLDER, where a new and empty file system is mounted, and what\n\
+            else belongs to it, such as boot/efi; owners are the archive's numbers. The archive is kept there until it is verified;\n\
+            until all is done there is FOLDER/.xenoboot-unfinished. More SOURCEs are mirrors: the same file elsewhere.\n\
             A selector has words with commas between: largest, smallest, >=SIZE, <=SIZE (also smallest>=20G),\n\
             nvme, sata, sas, usb, virtio, ssd, hdd, serial=TEXT, model=TEXT, wwn=TEXT.\n\
             Exit status: 1 it failed, or the disk differs; 2 wrong command line; 3 nothing was changed, or it could\n\
             not be found out.",
-    example: "xb image write --sha256 HEX https://a.example/debian/image.xbi https://b.example/debian/ --disk 'smallest>=20G' --grow",
+    example: "xb image write --sha256 HEX https://a.example/debian/image.xbi https://b.example/debian/ --disk 'smallest>=20G' --grow\nxb image unpack --sha256 HEX https://a.example/root.tar.zst /mnt",
     run,
 };
 
@@ -77,9 +82,13 @@ fn run(args: &Args) -> anyhow::Result<u8> {
         ["write", sources @ ..] => write::run(args, sources),
         ["verify", sources @ ..] => verify::run(args, sources),
         ["capture", disk, folder] => capture::run(args, disk, Path::new(folder)),
+        ["unpack", sources @ .., folder] if !sources.is_empty() => {
+            unpack::run(args, sources, folder)
+        }
+        ["unpack", ..] => usage_error("unpack needs a SOURCE and a FOLDER"),
         ["capture", ..] => usage_error("capture needs a DISK and a FOLDER"),
         ["list"] => list(args.has("json")),
-        [] => usage_error("what shall be done? write, verify, capture or list"),
+        [] => usage_error("what shall be done? write, verify, capture, unpack or list"),
         [other, ..] => usage_error(format!("unknown command {other:?}")),
     };
     match result {
@@ -101,11 +110,11 @@ fn list(json: bool) -> anyhow::Result<u8> {
             object.put("disk", Json::text(disk.path.to_string_lossy()));
             object.put("size", Json::Number(disk.size));
             object.put("transport", Json::text(&disk.transport));
-            object.put("model", Json::text(&disk.model));
-            object.put("serial", Json::text(&disk.serial));
-            object.put("wwn", Json::text(&disk.wwn));
+            object.put("model", Json::text(&disk.identity.model));
+            object.put("serial", Json::text(&disk.identity.serial));
+            object.put("wwn", Json::text(&disk.identity.wwn));
             object.put("rotational", Json::Flag(disk.turns));
-            object.put("by_id", Json::List(disk.ids.iter().map(Json::text).collect()));
+            object.put("by_id", Json::List(disk.identity.ids.iter().map(Json::text).collect()));
             object.put("refused", disk.trouble.as_ref().map_or(Json::Null, Json::text));
             object
         };

@@ -12,6 +12,7 @@ use anyhow::{Context as _, bail};
 use std::{fs::File, path::Path};
 use xenoboot_pack::{
     Options, Source as _, Usage,
+    chunk::Packer,
     index::{CHUNK, CHUNKS},
     source::Raw,
     store::{INDEX, Store},
@@ -52,8 +53,7 @@ pub(super) fn run(args: &Args, disk: &str, folder: &Path) -> anyhow::Result<u8> 
     };
     let store =
         Store::create(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    // A chunk, the same packed, and what zstd needs at its usual level.
-    let fitting = usize::try_from(MEMORY / (4 * chunk + (4 << 20)))?.max(1);
+    let fitting = usize::try_from(MEMORY / Packer::memory(level, chunk))?.max(1);
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(fitting);
     let options = Options { chunk, sector, level, threads };
     let progress = Progress::new(source.size());

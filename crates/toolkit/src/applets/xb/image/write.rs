@@ -4,7 +4,8 @@ use super::{Common, must_fit, shown, target, verify};
 use crate::{
     applet::{Args, usage_error},
     imaging::{
-        compare, grow, mirrors::Place, progress::Progress, stream, target::Target, write::Job,
+        compare, grow, mirrors::Place, progress::Progress, remote, stream::Stream, target::Target,
+        write::Job,
     },
     json::Json,
     sizes::{Style, human},
@@ -118,11 +119,11 @@ fn write_stream(
     place: &Place,
     target: &Target,
 ) -> anyhow::Result<Result> {
-    let digest = common.digest.context("no digest")?;
-    let (from, length) = stream::open(place, &common.way, common.rounds)?;
+    let wanted = common.digest.context("no digest")?;
+    let (from, length) = remote::open(place, &common.way, 0, common.rounds)?;
     let progress = Arc::new(Progress::new(length));
-    let written =
-        shown(&progress, "writing", args, || stream::write(from, digest, target, &progress))?;
+    let stream = Stream { from, length, wanted, target, progress: Arc::clone(&progress) };
+    let written = shown(&progress, "writing", args, || stream.write())?;
     Ok(Result { written, kept: 0, fetched: length, resumed: false })
 }
 
