@@ -33,9 +33,11 @@ pub mod server;
 pub mod tls12;
 pub mod vm;
 pub mod wait;
+pub mod web;
 
 pub use bare::Bare;
 pub use bundle::Bundle;
 pub use operator::{NewKey, Operator};
 pub use scenario::Scenario;
 pub use vm::{Nic, Vm, VmBuilder};
+pub use web::Web;

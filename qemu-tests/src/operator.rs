@@ -127,6 +127,14 @@ impl Operator {
         self.stamp_as("image", &self.site_by_host(self.server.address.port()), machine)
     }
 
+    /// The same with the toolbox.
+    pub fn image_of_with_toolbox(&self, machine: &str) -> Result<PathBuf> {
+        let (fleet, key) = (self.fleet(), self.machine_key(machine));
+        let site = self.site_by_host(self.server.address.port());
+        let stamp = Stamp { site, fleet: &fleet, machine: Some((machine, &key)) };
+        self.stamp_of(&paths::toolbox_iso()?, "image", &stamp)
+    }
+
     /// Stamps the image under test with `site` and the key of a machine that has one.
     pub fn stamp_as(&self, name: &str, site: &str, machine: &str) -> Result<PathBuf> {
         let (fleet, key) = (self.fleet(), self.machine_key(machine));

@@ -28,6 +28,12 @@ pub fn target() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from)
 }
 
+/// The folder of the recipes under test.
+#[must_use]
+pub fn recipes() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../recipes")
+}
+
 /// UEFI firmware and an empty variable store, as Debian's `ovmf` has them; older releases name them otherwise.
 pub fn ovmf() -> Result<(PathBuf, PathBuf)> {
     let folder = Path::new("/usr/share/OVMF");

@@ -16,6 +16,7 @@ mod legacy;
 mod links;
 mod multiboot;
 mod network;
+mod recipes;
 mod repair;
 mod reports;
 mod runs;

@@ -1,0 +1,37 @@
+//! The recipes of `recipes/`, each run as it is there with settings for the machine at hand.
+
+mod netboot;
+mod rescue;
+
+use anyhow::{Context, Result};
+use qemu_tests::{Bundle, Operator};
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    path::{Path, PathBuf},
+};
+
+/// A bundle whose script prepares something for a recipe, with the toolbox.
+fn preparing(name: &str, script: &str) -> Bundle {
+    Bundle::new(name, &format!("set -e\n{script}")).set("needs", "[\"toolbox\"]")
+}
+
+/// An empty disk.
+fn disk(path: &Path, mb: u64) -> Result<PathBuf> {
+    File::create(path)?.set_len(mb << 20)?;
+    Ok(path.to_path_buf())
+}
+
+/// What the last run of the machine reported.
+fn reports(operator: &Operator, machine: &str) -> Result<BTreeMap<String, String>> {
+    let run = operator.run(&["run", "show", "--machine", machine])?;
+    let reports = run.get("reports").and_then(Value::as_object).context("no reports")?;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    Ok(reports.iter().map(|(key, value)| (key.clone(), text(value))).collect())
+}
+
+/// The digest of a disk as the host has it.
+fn digest(disk: &Path) -> Result<String> {
+    Ok(xenoboot_image::sha256(&fs::read(disk)?))
+}
