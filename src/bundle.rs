@@ -6,13 +6,11 @@ mod list;
 mod recipe;
 mod show;
 mod store;
-mod time;
-mod units;
 
 use crate::{
     fleet::{read_trust, trusted},
     keyfile::Passphrases,
-    push,
+    push, time,
     ui::{Output, WithHint},
 };
 use anyhow::{Context, bail};

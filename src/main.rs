@@ -1,6 +1,7 @@
 //! Boots and manages x86 machines over the public Internet: the operator's command line.
 
 mod assign;
+mod audit;
 mod bundle;
 mod completions;
 mod fleet;
@@ -10,12 +11,17 @@ mod keyfile;
 mod keygen;
 mod machine;
 mod operator;
+mod policy;
 mod proxy;
 mod push;
 mod run;
 mod serve;
 mod ssh;
+mod time;
+mod token;
 mod ui;
+mod units;
+mod webhook;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -46,8 +52,10 @@ enum Verb {
     Serve(serve::Args),
     /// List, show, approve and refuse machines
     Machine(machine::Args),
-    /// Say what machines shall run
+    /// Say what machines shall do: boot, install, rescue, or nothing
     Assign(assign::Args),
+    /// Show and set what is done about machines that fail, and how long logs are kept
+    Policy(policy::Args),
     /// List runs, show one, read its log
     Run(run::Args),
     /// A shell, or a command, on a machine
@@ -56,6 +64,12 @@ enum Verb {
     Console(ssh::ConsoleArgs),
     /// Connect standard input and output with a machine's SSH server, for ProxyCommand
     Proxy(proxy::Args),
+    /// Give out, list and revoke tokens for the server
+    Token(token::Args),
+    /// Say which URLs are told of machines that fail, fall silent, are cloned or pending
+    Webhook(webhook::Args),
+    /// Show who changed what, and check that the log is whole
+    Audit(audit::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
 }
@@ -71,10 +85,14 @@ fn main() -> ExitCode {
         Verb::Serve(args) => serve::run(&args, &cli.output),
         Verb::Machine(args) => machine::run(args, &cli.output),
         Verb::Assign(args) => assign::run(args, &cli.output),
+        Verb::Policy(args) => policy::run(args, &cli.output),
         Verb::Run(args) => run::run(args, &cli.output),
         Verb::Ssh(args) => ssh::run(args),
         Verb::Console(args) => ssh::console(args),
         Verb::Proxy(args) => proxy::run(&args),
+        Verb::Token(args) => token::run(args, &cli.output),
+        Verb::Webhook(args) => webhook::run(args, &cli.output),
+        Verb::Audit(args) => audit::run(&args, &cli.output),
         Verb::Completions(args) => completions::run(&args),
     };
     ui::exit(result)

@@ -7,7 +7,7 @@ pub(crate) use show::state_of;
 
 use crate::{
     machine::{escaped, of},
-    operator::{Access, Client, text},
+    operator::{Access, Client, text, watch::Watch},
     ui::{Output, WithHint},
 };
 use anyhow::anyhow;
@@ -31,7 +31,7 @@ pub(crate) struct Args {
 enum Verb {
     /// List runs, the latest first
     #[command(
-        after_help = "Examples:\n  xenoboot run list\n  xenoboot run list --machine cupboard --limit 5"
+        after_help = "Examples:\n  xenoboot run list\n  xenoboot run list --watch\n  xenoboot run list --machine cupboard --limit 5"
     )]
     List {
         /// Only this machine's
@@ -40,6 +40,8 @@ enum Verb {
         /// At most so many
         #[arg(long, default_value_t = 50)]
         limit: u16,
+        #[command(flatten)]
+        watch: Watch,
     },
     /// Show a run: how it ended, how long each phase took, what it reported
     #[command(
@@ -87,15 +89,17 @@ impl Which {
 pub(crate) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
     let mut client = args.access.client()?;
     match args.verb {
-        Verb::List { machine, limit } => {
+        Verb::List { machine, limit, watch } => {
             let machine = machine.map(|machine| format!("&machine={}", escaped(&machine)));
-            let runs: Vec<Run> =
-                client.get(&format!("runs?limit={limit}{}", machine.unwrap_or_default()))?;
-            if output.json {
-                println!("{}", text::json(&runs)?);
-                return Ok(());
-            }
-            show::list(&runs)
+            let path = format!("runs?limit={limit}{}", machine.unwrap_or_default());
+            watch.run(|| {
+                let runs: Vec<Run> = client.get(&path)?;
+                if output.json {
+                    println!("{}", text::json(&runs)?);
+                    return Ok(());
+                }
+                show::list(&runs)
+            })
         }
         Verb::Show(which) => {
             let run = which.find(&mut client)?;

@@ -6,7 +6,12 @@
 //! - An error says what failed, why (its chain of causes), and where we know it, what to do (`hint:`).
 //! - Exit status: 0 done, 1 failed, 2 wrong usage.
 
-use std::{fmt, io::IsTerminal, process::ExitCode};
+use anyhow::bail;
+use std::{
+    fmt,
+    io::{self, BufRead, IsTerminal},
+    process::ExitCode,
+};
 
 /// Options about output that every verb has.
 #[derive(clap::Args)]
@@ -73,6 +78,24 @@ fn report(error: &anyhow::Error) -> String {
 /// Whether progress should be drawn.
 pub(crate) fn interactive() -> bool {
     std::io::stderr().is_terminal()
+}
+
+/// Asks before something that cannot be undone; `yes`: the answer was given on the command line.
+pub(crate) fn confirm(what: &str, yes: bool) -> anyhow::Result<()> {
+    if yes {
+        return Ok(());
+    }
+    if !io::stdin().is_terminal() {
+        return Err(anyhow::anyhow!("{what} Nobody can be asked here"))
+            .hint("--yes says that it is meant");
+    }
+    eprint!("{what} Go on? [y/N] ");
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    if !matches!(answer.trim(), "y" | "Y" | "yes") {
+        bail!("nothing was done");
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -351,6 +351,17 @@ impl Vm {
         Ok(())
     }
 
+    /// Types letters and digits at the machine's keyboard, and Enter.
+    pub fn type_line(&mut self, text: &str) -> Result<()> {
+        let keys = text.to_ascii_lowercase();
+        let keys = keys.chars().map(String::from).chain([String::from("ret")]);
+        for key in keys {
+            let keys = json!([{ "type": "qcode", "data": key }]);
+            self.qmp.execute("send-key", json!({ "keys": keys, "hold-time": 20 }))?;
+        }
+        Ok(())
+    }
+
     /// Waits until QEMU has told of an event `times` times since power-on.
     pub fn expect_event(&mut self, name: &str, times: usize, limit: Duration) -> Result<()> {
         wait_until(&format!("event {name} number {times}"), limit, || {

@@ -6,11 +6,11 @@ use super::{
     recipe::{Listed, Recipe},
     show,
     store::Stored,
-    time,
 };
 use crate::{
     fleet::read_trust,
     keyfile::Passphrases,
+    time,
     ui::{Output, WithHint},
 };
 use anyhow::{Context, bail};

@@ -1,11 +1,11 @@
 //! `xenoboot bundle list`: what the server has.
 
-use super::time;
 use crate::{
     operator::{
         Access, table,
         text::{self, ago, cell, size},
     },
+    time,
     ui::Output,
 };
 use xenoboot_server::api::Bundle;

@@ -1,7 +1,6 @@
 //! `bundle.toml`: what a bundle is made from.
 
-use super::{time, units};
-use crate::ui::WithHint;
+use crate::{time, ui::WithHint, units};
 use anyhow::{Context, bail};
 use serde::Deserialize;
 use std::{

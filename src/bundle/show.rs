@@ -1,7 +1,7 @@
 //! What the verbs print.
 
-use super::{digest_of, store::Stored, time};
-use crate::ui::Output;
+use super::{digest_of, store::Stored};
+use crate::{time, ui::Output};
 use std::io::{self, Write};
 use xenoboot_bundle::{File, Inspection, Machines, Manifest, Then};
 use xenoboot_site::Trust;

@@ -10,7 +10,7 @@ use crate::{
 };
 use serde_json::Value;
 use std::io::{self, Write};
-use xenoboot_server::api::{Assigned, Machine, MachineDetails, State, Target};
+use xenoboot_server::api::{Assigned, Desired, Machine, MachineDetails, Observed, State, Target};
 
 fn name(machine: &Machine) -> String {
     match (&machine.name, &machine.suggested_name) {
@@ -41,8 +41,44 @@ fn rule(target: &Target) -> String {
     match target {
         Target::Machine(_) => "to this machine".to_owned(),
         Target::Group(group) => format!("to group {group}"),
+        Target::Labels(labels) => format!("to labels {labels}"),
         Target::Default => "by default".to_owned(),
     }
+}
+
+/// What a machine shall do, in a few words.
+fn desired(machine: &Machine) -> String {
+    let Some(assigned) = &machine.assigned else { return "-".to_owned() };
+    let once = if assigned.once { " once" } else { "" };
+    match (&assigned.name, assigned.state) {
+        (Some(name), Desired::Boot) => format!("{name}{once}"),
+        (Some(name), state) => format!("{} {name}{once}", state.word()),
+        (None, state) => state.word().to_owned(),
+    }
+}
+
+/// What a machine said last of what it does, in a few words.
+pub(super) fn said(observed: &Observed) -> String {
+    match observed {
+        Observed::Never => "never seen".to_owned(),
+        Observed::Seen => "seen".to_owned(),
+        Observed::Network => "in touch".to_owned(),
+        Observed::Running { phase, percent: Some(percent) } => {
+            format!("in {}, {percent} %", cell(phase))
+        }
+        Observed::Running { phase, percent: None } => format!("in {}", cell(phase)),
+        Observed::Succeeded { confirm_by_ms: None } => "succeeded".to_owned(),
+        Observed::Succeeded { confirm_by_ms: Some(_) } => "starting, to be confirmed".to_owned(),
+        Observed::Failed { code, .. } => format!("failed {}", cell(code)),
+        Observed::Waiting => "waiting".to_owned(),
+        Observed::Booted { since_ms } => format!("booted {}", ago(*since_ms)),
+        Observed::Silent { since_ms } => format!("silent, heard of {}", ago(*since_ms)),
+    }
+}
+
+fn flags(machine: &Machine) -> String {
+    let kinds: Vec<&str> = machine.flags.iter().map(|flag| flag.kind.as_str()).collect();
+    if kinds.is_empty() { String::new() } else { format!(" [{}]", kinds.join(", ")) }
 }
 
 /// A table of machines.
@@ -52,15 +88,12 @@ pub(super) fn list(machines: &[Machine]) -> anyhow::Result<()> {
         return Ok(());
     }
     let row = |machine: &Machine| {
-        let assigned = machine.assigned.as_ref().map_or("-".to_owned(), |a| a.name.clone());
-        let run = machine.last_run.as_ref().map_or("-".to_owned(), |run| {
-            format!("{} {}", run.name.as_deref().unwrap_or("?"), state_of(run))
-        });
-        let fingerprint = machine.fingerprint.clone();
-        [name(machine), state(machine).to_owned(), fingerprint, seen(machine), assigned, run]
+        let observed = said(&machine.observed) + &flags(machine);
+        let (name, state) = (name(machine), state(machine).to_owned());
+        [name, state, machine.fingerprint.clone(), seen(machine), desired(machine), observed]
     };
     let rows: Vec<_> = machines.iter().map(row).collect();
-    table::print(["NAME", "STATE", "FINGERPRINT", "SEEN", "ASSIGNED", "LAST RUN"], &rows)?;
+    table::print(["NAME", "STATE", "FINGERPRINT", "SEEN", "ASSIGNED", "OBSERVED"], &rows)?;
     let pending = machines.iter().filter(|machine| machine.state == State::Pending).count();
     if pending > 0 {
         eprintln!(
@@ -94,6 +127,14 @@ pub(super) fn one(details: &MachineDetails, output: &Output) -> anyhow::Result<(
         "groups",
         if machine.groups.is_empty() { "-".to_owned() } else { machine.groups.join(", ") },
     )?;
+    let labels = machine.labels.iter().map(|(key, value)| format!("{key}={value}"));
+    let labels: Vec<String> = labels.collect();
+    line("labels", if labels.is_empty() { "-".to_owned() } else { labels.join(", ") })?;
+    line("observed", said(&machine.observed))?;
+    for flag in &machine.flags {
+        let (kind, reason) = (cell(&flag.kind), shown(&flag.reason));
+        line("flag", format!("{kind}, {}: {reason}", ago(flag.since_ms)))?;
+    }
     line("assigned", machine.assigned.as_ref().map_or("nothing".to_owned(), assigned))?;
     if let Some(run) = &machine.last_run {
         let id = run.run.get(..8).unwrap_or_default();
@@ -111,9 +152,21 @@ pub(super) fn one(details: &MachineDetails, output: &Output) -> anyhow::Result<(
 }
 
 fn assigned(assigned: &Assigned) -> String {
-    let digest = assigned.bundle.get(..12).unwrap_or_default();
-    let (name, by) = (cell(&assigned.name), rule(&assigned.by));
-    format!("{name} serial {} ({digest}), {by}, {}", assigned.serial, ago(assigned.assigned_ms))
+    let bundle = match (&assigned.name, assigned.serial, &assigned.bundle) {
+        (Some(name), Some(serial), Some(digest)) => {
+            let digest = digest.get(..12).unwrap_or_default();
+            format!("{} serial {serial} ({digest}), for {}", cell(name), assigned.state.word())
+        }
+        _ => assigned.state.word().to_owned(),
+    };
+    let once = if assigned.once { ", once" } else { "" };
+    let confirm = assigned.confirm_within_s.map(|s| format!(", to be confirmed within {s} s"));
+    let by = match &assigned.reason {
+        Some(reason) => format!("because: {}", shown(reason)),
+        None => rule(&assigned.by),
+    };
+    let when = ago(assigned.assigned_ms);
+    format!("{bundle}{once}{}, {by}, {when}", confirm.unwrap_or_default())
 }
 
 type Line<'a> = dyn FnMut(&str, String) -> io::Result<()> + 'a;
@@ -186,6 +239,18 @@ pub(super) fn groups(details: &MachineDetails, output: &Output) -> anyhow::Resul
         println!("{} is in no group", cell(&name(&details.machine)));
     } else {
         println!("{} is in {}", cell(&name(&details.machine)), details.machine.groups.join(", "));
+    }
+    Ok(())
+}
+
+/// A machine's labels.
+pub(super) fn labels(details: &MachineDetails, output: &Output) -> anyhow::Result<()> {
+    if output.json {
+        println!("{}", text::json(details)?);
+        return Ok(());
+    }
+    for (key, value) in &details.machine.labels {
+        println!("{key}={value}");
     }
     Ok(())
 }

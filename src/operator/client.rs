@@ -82,6 +82,12 @@ impl Client {
         Ok(Self { runtime, server, connection: None })
     }
 
+    /// An operator file for the same server, with this token.
+    pub(crate) fn operator_file(&self, token: &str) -> String {
+        let Server { url, pin, .. } = &self.server;
+        format!("url = \"{url}\"\npin = \"{pin}\"\ntoken = \"{token}\"\n")
+    }
+
     /// `GET /api/v1/PATH`.
     pub(crate) fn get<A: DeserializeOwned>(&mut self, path: &str) -> anyhow::Result<A> {
         self.json(Method::GET, path, full(Bytes::new()))
@@ -95,6 +101,21 @@ impl Client {
     ) -> anyhow::Result<A> {
         let body = serde_json::to_vec(message)?;
         self.json(Method::POST, path, full(body.into()))
+    }
+
+    /// `DELETE /api/v1/PATH`; the answer has nothing in it.
+    pub(crate) fn delete(&mut self, path: &str) -> anyhow::Result<()> {
+        self.request(Method::DELETE, path, full(Bytes::new())).map(drop)
+    }
+
+    /// `PUT /api/v1/PATH`, JSON both ways.
+    pub(crate) fn put_json<A: DeserializeOwned>(
+        &mut self,
+        path: &str,
+        message: &impl Serialize,
+    ) -> anyhow::Result<A> {
+        let body = serde_json::to_vec(message)?;
+        self.json(Method::PUT, path, full(body.into()))
     }
 
     /// `POST /api/v1/PATH` of bytes.

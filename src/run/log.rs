@@ -199,7 +199,7 @@ fn line(what: &What) -> Option<String> {
         What::Line { source: Source::Agent, text } => format!("* agent: {}", shown(text)),
         What::Line { source: Source::Init, text } => format!("* init: {}", shown(text)),
         What::Phase { .. } => return None,
-        What::RunStarted { bundle, name, serial } => {
+        What::RunStarted { bundle, name, serial, .. } => {
             let digest = bundle.to_string();
             format!(
                 "* {} serial {serial} ({}) began",

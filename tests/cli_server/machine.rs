@@ -29,6 +29,7 @@ pub(crate) type Result<T> = std::result::Result<T, Box<dyn StdError + Send + Syn
 pub(crate) struct Machine {
     pub(crate) key: MachineKey,
     pub(crate) boot: BootId,
+    pub(crate) token: Option<String>,
     config: Arc<ClientConfig>,
     server: SocketAddr,
     sender: Option<SendRequest<Full<Bytes>>>,
@@ -48,7 +49,14 @@ impl Machine {
             .unwrap();
         config.alpn_protocols = vec![b"h2".to_vec()];
         let key = MachineKey::try_from(key.public_key_raw()).unwrap();
-        Self { key, boot: BootId([1; 16]), config: Arc::new(config), server, sender: None }
+        Self {
+            key,
+            boot: BootId([1; 16]),
+            token: None,
+            config: Arc::new(config),
+            server,
+            sender: None,
+        }
     }
 
     pub(crate) async fn boot(&mut self) -> Result<BootReply> {
@@ -68,6 +76,7 @@ impl Machine {
                 ..Inventory::default()
             },
             last_run: None,
+            token: self.token.clone(),
             uptime_ms: 1000,
         };
         self.post("boot", &request).await

@@ -8,6 +8,7 @@
 )]
 
 mod console;
+mod fleet;
 mod killed;
 mod machine;
 mod operator;

@@ -24,7 +24,7 @@ use xenoboot_wire::{
 const RUN: RunId = RunId([0xab; 16]);
 
 /// Writes a signed bundle with one blob.
-fn bundle(server: &Server, name: &str, serial: u64) -> (PathBuf, Digest) {
+pub(crate) fn bundle(server: &Server, name: &str, serial: u64) -> (PathBuf, Digest) {
     let content: Vec<u8> =
         (0..200_000u32).flat_map(|n| (n ^ serial as u32).to_le_bytes()).collect();
     let mut manifest =
@@ -42,7 +42,7 @@ fn bundle(server: &Server, name: &str, serial: u64) -> (PathBuf, Digest) {
 }
 
 fn started(digest: Digest) -> What {
-    What::RunStarted { bundle: digest, name: "repair".into(), serial: 1 }
+    What::RunStarted { bundle: digest, name: "repair".into(), serial: 1, generation: None }
 }
 
 #[test]

@@ -3,8 +3,10 @@
 
 use crate::{
     backoff::Backoff,
+    confirm::Confirmations,
     console::{self, Consoles},
     context::{self, Context, Parts},
+    enrolment::Enrolment,
     events::{
         sender,
         spool::{Bounds, Spool},
@@ -191,6 +193,7 @@ impl Foundation {
             reporter: reporter.clone(),
             current: self.current.clone(),
             secrets: Arc::new(secrets),
+            confirmations: Confirmations::new(self.server.clone(), self.boot, &site),
         };
         serve_scripts(self.layout.socket(), desk);
         let kept = Kept::load(&self.layout.state("state"), self.boot);
@@ -208,6 +211,9 @@ impl Foundation {
             inventory: context::inventory_of_machine,
             time: ServerTime::default(),
             kept: Mutex::new(kept),
+            enrolment: Enrolment::of_command_line(
+                &fs::read_to_string("/proc/cmdline").unwrap_or_default(),
+            ),
             toolbox: Toolbox::default(),
             current: self.current,
             stop: self.stopping,

@@ -1,6 +1,7 @@
 //! What every phase has at hand.
 
 use crate::{
+    enrolment::Enrolment,
     failure::Failure,
     identity::Identity,
     init::Init,
@@ -61,6 +62,8 @@ pub struct Parts {
     pub time: ServerTime,
     /// What outlives the agent.
     pub kept: Mutex<Kept>,
+    /// How the machine is approved with no operator at hand.
+    pub enrolment: Enrolment,
     /// The packaged programs.
     pub toolbox: Toolbox,
     /// The run in progress.
@@ -99,6 +102,7 @@ impl Context {
             name: self.name.clone(),
             inventory: (self.inventory)(&self.layout, &self.reporter),
             last_run: self.kept().get().last_run.clone(),
+            token: self.enrolment.token(),
             uptime_ms: uptime_ms(),
         }
     }

@@ -121,6 +121,12 @@ impl Connection {
         &self.peer
     }
 
+    /// The server's `HOST:PORT`, as the site file has it.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
     /// Waits until the connection is of no more use; says why.
     pub async fn gone(&self) -> String {
         let mut gone = self.gone.clone();

@@ -15,8 +15,10 @@
 
 pub mod app;
 pub mod backoff;
+pub mod confirm;
 pub mod console;
 pub mod context;
+pub mod enrolment;
 pub mod environment;
 pub mod events;
 pub mod failure;

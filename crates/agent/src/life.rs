@@ -3,6 +3,7 @@
 use crate::{
     backoff::{self, Backoff},
     context::Context,
+    enrolment,
     failure::Failure,
     phase::{Phase, act, contact, fetch, report, run, verify, wait},
     run_state::After,
@@ -69,9 +70,16 @@ async fn obey(context: &Context, trials: &mut Trials, order: Order) -> Option<Or
     }
     match order {
         Order::Pending => {
-            let next = Next::Text("it goes on by itself when it is approved".to_owned());
-            blocked(context, Code::Pending, next);
-            watch(context, trials, 0).await
+            if context.enrolment.refused() {
+                context.reporter.console("the server does not take the token");
+            }
+            let next = "it goes on by itself when it is approved, or a token is typed here";
+            blocked(context, Code::Pending, Next::Text(next.to_owned()));
+            tokio::select! {
+                order = watch(context, trials, 0) => order,
+                // The server is asked anew, and shown the token.
+                () = enrolment::typed(context) => None,
+            }
         }
         Order::Refused => {
             blocked(context, Code::Refused, Next::after(backoff::LONGEST));

@@ -1,6 +1,9 @@
 //! The socket on which a script's `xb` reaches the agent.
 
-use crate::{report::Reporter, run_state::CurrentRun, secrets::Secrets, time::uptime_ms};
+use crate::{
+    confirm::Confirmations, report::Reporter, run_state::CurrentRun, secrets::Secrets,
+    time::uptime_ms,
+};
 use std::{
     io, ops::RangeInclusive, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc,
     time::Duration,
@@ -51,6 +54,8 @@ pub struct Desk {
     pub current: CurrentRun,
     /// What bundles say in confidence.
     pub secrets: Arc<Secrets>,
+    /// Who gives out confirmations' URLs.
+    pub confirmations: Confirmations,
 }
 
 /// Serves for ever.
@@ -82,7 +87,7 @@ async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin, desk: &Desk) 
         let mut body = vec![0; length];
         stream.read_exact(&mut body).await?;
         match decode(&body) {
-            Ok(request) => answer(request, desk),
+            Ok(request) => answer(request, desk).await,
             Err(e) => Response::Refused(e.to_string()),
         }
     };
@@ -92,8 +97,8 @@ async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin, desk: &Desk) 
     stream.shutdown().await
 }
 
-fn answer(request: Request, desk: &Desk) -> Response {
-    let Desk { reporter, current, secrets } = desk;
+async fn answer(request: Request, desk: &Desk) -> Response {
+    let Desk { reporter, current, secrets, confirmations } = desk;
     if matches!(request, Request::Status) {
         let mut text = reporter.status(|s| s.describe(uptime_ms()));
         if text.len() > MAX_FRAME / 2 {
@@ -110,6 +115,9 @@ fn answer(request: Request, desk: &Desk) -> Response {
     };
     if let Request::Kexec { watchdog_s } = request {
         return kexec(watchdog_s, reporter, current);
+    }
+    if matches!(request, Request::ConfirmUrl) {
+        return confirmations.url(run).await;
     }
     if let Request::Secret { name } = request {
         return match secrets.open(&current.dir(), &name) {
@@ -161,6 +169,7 @@ fn checked(request: Request, reporter: &Reporter) -> Result<What, String> {
         Request::Log { text } => Ok(What::Line { source: Source::Agent, text: short(text)? }),
         Request::Status
         | Request::Kexec { .. }
+        | Request::ConfirmUrl
         | Request::Secret { .. }
         | Request::Console { .. } => Err("not an event".to_owned()),
     }
@@ -187,7 +196,7 @@ mod tests {
     use crate::{identity::Identity, layout::Layout, testing::reporter};
     use tokio::net::UnixStream;
     use xenoboot_bundle::sealed::{Label, seal};
-    use xenoboot_wire::{FleetId, RunId};
+    use xenoboot_wire::{BootId, FleetId, RunId};
 
     async fn ask(path: &Path, frame: &[u8]) -> Response {
         let mut stream = UnixStream::connect(path).await.unwrap();
@@ -214,7 +223,12 @@ mod tests {
         let identity = Identity::load(&layout).unwrap();
         let fleet = FleetId([9; 16]);
         let secrets = Arc::new(Secrets::new(&identity, fleet).unwrap());
-        let desk = Desk { reporter: reporter.clone(), current: current.clone(), secrets };
+        let site = "[[server]]\nurl = \"https://a:1\"\npins = [\"sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\"]\n";
+        let site = xenoboot_site::Site::parse(site).unwrap();
+        let (_slot, server) = crate::server::Server::new();
+        let confirmations = Confirmations::new(server, BootId([1; 16]), &site);
+        let desk =
+            Desk { reporter: reporter.clone(), current: current.clone(), secrets, confirmations };
         tokio::spawn(serve(listener, desk));
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         // A connection that says nothing keeps nobody else from being heard.

@@ -12,6 +12,8 @@ mod support;
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
     fs,
+    io::{Read, Write},
+    os::unix::net::UnixStream,
     path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -21,7 +23,9 @@ use xenoboot_bundle::{File, Manifest, Need, SigningKey, Then, sign};
 use xenoboot_wire::{
     Code, FleetId,
     boot::{Order, Outcome},
+    decode, encode,
     event::{Event, Source, What},
+    script::{Request, Response},
 };
 
 const FLEET: FleetId = FleetId([7; 16]);
@@ -172,6 +176,30 @@ async fn from_approval_to_the_next_assignment() {
     server.assign(4, &bundle("echo new", |m| m.serial = 7), true);
     assert_eq!(end(&server, 2).await, Outcome::Succeeded);
     assert_eq!(server.desk.lock().unwrap().connections, 1, "all over one connection");
+}
+
+/// What `xb` gets from the agent.
+fn ask(machine: &Machine, request: &Request) -> Response {
+    let mut stream =
+        UnixStream::connect(machine.root.path().join("run/xenoboot/agent.sock")).unwrap();
+    let body = encode(request);
+    stream.write_all(&(body.len() as u32).to_be_bytes()).unwrap();
+    stream.write_all(&body).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    decode(&answer[4..]).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_gets_a_url_for_the_system_that_it_starts() {
+    let server = Server::start().await;
+    server.assign(1, &bundle("echo up; sleep 1000", |_| {}), true);
+    let machine = Machine::start(&server);
+    let up = server.seen("the script", line("up")).await;
+    let answer = tokio::task::block_in_place(|| ask(&machine, &Request::ConfirmUrl));
+    let url = format!("https://127.0.0.1:{}/confirm/t0ken", server.port);
+    assert_eq!(answer, Response::ConfirmUrl { url, pins: server.pin.to_string() });
+    assert_eq!(server.desk.lock().unwrap().confirming.as_ref().map(|asked| asked.run), up.run);
 }
 
 #[tokio::test]

@@ -4,11 +4,22 @@
 //! characters) of the last two; a bundle by its name (the highest serial of that name) or by its digest or
 //! its beginning; a run by its id or its beginning.
 
+mod access;
+mod enrolment;
+mod states;
+mod upkeep;
+
+pub use access::*;
+pub use enrolment::*;
+pub use states::*;
+pub use upkeep::*;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 /// Whether a machine may have anything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// It has asked; an operator must compare its fingerprint.
@@ -20,7 +31,7 @@ pub enum State {
 }
 
 /// A machine.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Machine {
     /// Its name; `None` while it is pending.
     pub name: Option<String>,
@@ -40,10 +51,16 @@ pub struct Machine {
     pub address: Option<String>,
     /// The groups it is in.
     pub groups: Vec<String>,
+    /// Its labels.
+    pub labels: std::collections::BTreeMap<String, String>,
     /// Grows with each change of what it is assigned.
     pub generation: i64,
     /// What it is assigned.
     pub assigned: Option<Assigned>,
+    /// What it said last of what it does.
+    pub observed: Observed,
+    /// What an operator should look at.
+    pub flags: Vec<Flag>,
     /// Its last run.
     pub last_run: Option<Run>,
     /// Its image (`wire::boot::ImageInfo`).
@@ -52,23 +69,8 @@ pub struct Machine {
     pub failure: Option<Failure>,
 }
 
-/// What a machine is assigned, and by which rule.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Assigned {
-    /// The bundle's digest.
-    pub bundle: String,
-    /// The bundle's name.
-    pub name: String,
-    /// The bundle's serial.
-    pub serial: i64,
-    /// By which rule.
-    pub by: Target,
-    /// When, milliseconds since 1970.
-    pub assigned_ms: i64,
-}
-
 /// What failed on a machine outside a script.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Failure {
     /// The error code, `XB-NET-04`.
     pub code: String,
@@ -79,7 +81,7 @@ pub struct Failure {
 }
 
 /// `GET machines/REF`: a machine with its hardware.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct MachineDetails {
     /// The machine.
     #[serde(flatten)]
@@ -88,32 +90,8 @@ pub struct MachineDetails {
     pub inventory: Option<Value>,
 }
 
-/// `POST machines/REF/approve`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Approve {
-    /// Its name; without one the name that it suggests, else one made of its fingerprint.
-    pub name: Option<String>,
-    /// Groups to add it to.
-    #[serde(default)]
-    pub groups: Vec<String>,
-}
-
-/// `POST machines`: approves a machine that was never seen.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Expect {
-    /// Its key, or its fingerprint.
-    pub key: String,
-    /// Its name.
-    pub name: Option<String>,
-    /// Its groups.
-    #[serde(default)]
-    pub groups: Vec<String>,
-}
-
 /// `POST machines/REF/groups`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Groups {
     /// Groups to add it to.
@@ -125,7 +103,7 @@ pub struct Groups {
 }
 
 /// A bundle that was pushed. What it says of itself is unverified: machines verify.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Bundle {
     /// SHA-256 of the envelope.
     pub bundle: String,
@@ -148,49 +126,16 @@ pub struct Bundle {
 }
 
 /// `POST blobs/missing`: digests of blobs; the answer has those of them that the server lacks.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Blobs {
     /// Their digests.
+    #[schema(value_type = Vec<String>)]
     pub blobs: Vec<xenoboot_wire::Digest>,
 }
 
-/// For whom an assignment is. The most specific one of a machine is in force: its own, then the latest of its
-/// groups', then the default.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Target {
-    /// One machine.
-    Machine(String),
-    /// All machines of a group.
-    Group(String),
-    /// All machines.
-    Default,
-}
-
-/// `POST assignments`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Assign {
-    /// The bundle; `None` takes the assignment back.
-    pub bundle: Option<String>,
-    /// For whom.
-    pub target: Target,
-}
-
-/// The answer to [`Assign`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Done {
-    /// The bundle, unless the assignment was taken back.
-    pub bundle: Option<Bundle>,
-    /// For whom.
-    pub target: Target,
-    /// The machines whose order changed by it.
-    pub machines: u64,
-}
-
 /// How far a run is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {
     /// It has not ended yet, as far as the machine has said.
@@ -204,7 +149,7 @@ pub enum RunState {
 }
 
 /// One execution of a bundle on a machine.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Run {
     /// Its id.
     pub run: String,
@@ -235,7 +180,7 @@ pub struct Run {
 }
 
 /// How far a script is, by its own account.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Progress {
     /// 0 to 100.
     pub percent: i64,
@@ -244,7 +189,7 @@ pub struct Progress {
 }
 
 /// `GET runs/REF`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct RunDetails {
     /// The run.
     #[serde(flatten)]
@@ -260,7 +205,7 @@ pub struct RunDetails {
 }
 
 /// A phase of a machine's work.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Phase {
     /// Its name.
     pub name: String,
@@ -272,7 +217,7 @@ pub struct Phase {
 
 /// `GET runs/REF/log?after=N&wait_s=S`: events of the run with numbers above N, at most a thousand; with none yet the answer
 /// waits up to S seconds for one.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Log {
     /// The events, in order.
     pub events: Vec<LogEvent>,
@@ -282,7 +227,7 @@ pub struct Log {
 }
 
 /// An event of a run.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct LogEvent {
     /// Its number in the power-on's stream.
     pub number: i64,
@@ -291,11 +236,12 @@ pub struct LogEvent {
     /// When the server stored it, milliseconds since 1970.
     pub received_ms: i64,
     /// What happened (`wire::event::What`).
+    #[schema(value_type = Value)]
     pub what: xenoboot_wire::event::What,
 }
 
 /// What is said instead of an answer, with a status of 400 or more.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Failed {
     /// What failed and why.
     pub error: String,

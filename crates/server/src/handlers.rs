@@ -7,13 +7,21 @@ pub(crate) mod body;
 pub(crate) mod bundles;
 pub(crate) mod bytes;
 pub(crate) mod clip;
+pub(crate) mod confirm;
 pub(crate) mod console;
+pub(crate) mod enrolment;
+pub(crate) mod health;
 pub(crate) mod machine;
 pub(crate) mod machines;
 pub(crate) mod names;
+mod params;
+pub(crate) mod policy;
 pub(crate) mod runs;
+pub(crate) mod stream;
+pub(crate) mod tokens;
+pub(crate) mod webhooks;
 
-use crate::{problem::Problem, server::Shared};
+use crate::{problem::Problem, server::Shared, store::audit};
 use std::{future::Future, sync::Arc};
 
 /// What handlers get.
@@ -24,7 +32,7 @@ pub(crate) type State = axum::extract::State<Arc<Shared>>;
 async fn finish<T: Send + 'static>(
     task: impl Future<Output = Result<T, Problem>> + Send + 'static,
 ) -> Result<T, Problem> {
-    match tokio::spawn(task).await {
+    match tokio::spawn(audit::as_actor(audit::actor(), task)).await {
         Ok(result) => result,
         Err(error) => Err(Problem::internal(&error)),
     }

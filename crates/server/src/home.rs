@@ -133,7 +133,8 @@ impl Home {
     }
 }
 
-fn new_token() -> Result<String, HomeError> {
+/// A token of 256 random bits.
+pub(crate) fn new_token() -> Result<String, HomeError> {
     let mut bytes = [0; 32];
     SystemRandom::new().fill(&mut bytes).map_err(|_| HomeError::Random)?;
     Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())

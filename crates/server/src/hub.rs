@@ -3,9 +3,12 @@
 use crate::time::now_ms;
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use xenoboot_wire::{MachineKey, boot::Order};
 
 /// News of one machine, by its number in the database.
@@ -17,15 +20,34 @@ pub(crate) enum Topic {
     Events(i64),
     /// It waits to be called.
     Door(i64),
+    /// It is to show that it is alive.
+    Nudge(i64),
 }
 
 /// What is known only while the process lives.
-#[derive(Default)]
 pub(crate) struct Hub {
+    changes: broadcast::Sender<Topic>,
     waiting: Mutex<HashMap<Topic, watch::Sender<()>>>,
     connections: Mutex<HashMap<MachineKey, usize>>,
     seen: Mutex<HashMap<i64, i64>>,
     told: Mutex<HashMap<i64, Told>>,
+    events: AtomicU64,
+}
+
+/// So many changes are kept for those who listen to all.
+const CHANGES: usize = 4096;
+
+impl Default for Hub {
+    fn default() -> Self {
+        Self {
+            changes: broadcast::channel(CHANGES).0,
+            waiting: Mutex::default(),
+            connections: Mutex::default(),
+            seen: Mutex::default(),
+            told: Mutex::default(),
+            events: AtomicU64::new(0),
+        }
+    }
 }
 
 /// What a machine without a generation was told last.
@@ -96,8 +118,15 @@ impl Hub {
         News { hub: Arc::clone(self), topic, receiver }
     }
 
+    /// All news of all machines from now on.
+    pub(crate) fn changes(&self) -> broadcast::Receiver<Topic> {
+        self.changes.subscribe()
+    }
+
     /// Wakes whoever waits for news of `topic`.
     pub(crate) fn wake(&self, topic: Topic) {
+        // Nobody need listen.
+        let _ = self.changes.send(topic);
         if let Some(sender) = lock(&self.waiting).get(&topic) {
             sender.send_replace(());
         }
@@ -119,6 +148,21 @@ impl Hub {
     /// Whether a machine has a connection.
     pub(crate) fn online(&self, key: &MachineKey) -> bool {
         lock(&self.connections).contains_key(key)
+    }
+
+    /// How many machines have a connection.
+    pub(crate) fn connected(&self) -> usize {
+        lock(&self.connections).len()
+    }
+
+    /// Counts events that were stored.
+    pub(crate) fn stored(&self, events: u64) {
+        self.events.fetch_add(events, Relaxed);
+    }
+
+    /// How many events were stored.
+    pub(crate) fn events_stored(&self) -> u64 {
+        self.events.load(Relaxed)
     }
 
     /// Notes that a machine was heard of, for the database to be told now and then.

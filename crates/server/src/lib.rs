@@ -18,15 +18,20 @@
 
 pub mod api;
 mod blobs;
+mod claims;
 mod doors;
 mod handlers;
 mod home;
 mod hub;
+mod keeper;
 mod listen;
 mod near;
+mod notify;
+mod openapi;
 mod problem;
 mod registrations;
 mod router;
+mod selector;
 mod server;
 mod store;
 mod time;

@@ -60,6 +60,21 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
+    /// Whether the connection has not ended.
+    pub(crate) fn connected(&self) -> bool {
+        !self.activity.ended.load(Relaxed)
+    }
+
+    /// How many requests came over the connection so far.
+    pub(crate) fn requests_begun(&self) -> usize {
+        self.activity.begun.load(Relaxed)
+    }
+
+    /// Whether it is the same connection.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.activity, &other.activity)
+    }
+
     /// Notes that whoever is there may be there for as long as it likes.
     pub(crate) fn trust(&self) {
         self.activity.trusted.store(true, Relaxed);
@@ -71,6 +86,16 @@ struct Activity {
     trusted: AtomicBool,
     requests: AtomicUsize,
     begun: AtomicUsize,
+    ended: AtomicBool,
+}
+
+/// A connection; dropped when it ends.
+struct Open(Arc<Activity>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.ended.store(true, Relaxed);
+    }
 }
 
 /// A request that has not been answered yet.
@@ -159,6 +184,7 @@ async fn connection(
     // For as long as the connection lasts.
     let _presence: Option<Presence> = machine.map(|key| shared.hub.connect(key));
     let activity = Arc::new(Activity::default());
+    let _open = Open(Arc::clone(&activity));
     let peer = Peer { machine, address, activity: Arc::clone(&activity) };
     http(stream, http2, peer, router, shared, &activity).await
 }

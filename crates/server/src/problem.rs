@@ -68,7 +68,13 @@ impl From<StoreError> for Problem {
                 let hint = error.hint();
                 Self { hint, ..Self::missing(error.to_string()) }
             }
-            StoreError::NameTaken(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
+            StoreError::Selector(_) => Self::bad(error.to_string())
+                .hint("terms with commas between: key=value, key!=value, key, !key"),
+            StoreError::NameTaken(_) | StoreError::KeyTaken(_) | StoreError::TokenExists(_) => {
+                Self::new(StatusCode::CONFLICT, error.to_string())
+            }
+            StoreError::KeyRevoked(_) => Self::new(StatusCode::FORBIDDEN, error.to_string())
+                .hint("give the machine another key: xenoboot machine rotate"),
             StoreError::Database(_) | StoreError::Corrupt(_) | StoreError::Migrate(_) => {
                 Self::internal(&error)
             }

@@ -2,16 +2,19 @@
 
 use crate::{
     blobs::{BlobError, Blobs},
+    claims::Claims,
     doors::Doors,
+    handlers,
     home::{Home, HomeError, OperatorFile},
     hub::Hub,
+    keeper,
     listen::{self, Sources},
+    notify::{self, Notices},
     registrations::Registrations,
     router,
     store::{Store, StoreError},
     tls,
 };
-use ring::{digest::SHA256_OUTPUT_LEN, hmac, rand::SystemRandom};
 use rustls::ServerConfig;
 use std::{
     future::Future,
@@ -21,7 +24,7 @@ use std::{
     time::Duration,
 };
 use tokio::{net::TcpListener, sync::watch, time::sleep};
-use xenoboot_wire::{Digest, Pin};
+use xenoboot_wire::Pin;
 
 /// How often the database is told when machines were heard of.
 const NOTE_SEEN: Duration = Duration::from_secs(10);
@@ -69,46 +72,23 @@ pub(crate) struct Shared {
     pub(crate) blobs: Blobs,
     pub(crate) hub: Arc<Hub>,
     pub(crate) doors: Doors,
+    pub(crate) claims: Claims,
+    pub(crate) notices: Notices,
     pub(crate) registrations: Registrations,
     pub(crate) sources: Sources,
-    tokens: Tokens,
     stopping: watch::Sender<bool>,
 }
 
 impl Shared {
-    /// Whether `token` lets an operator in.
-    pub(crate) fn is_operator(&self, token: &str) -> bool {
-        self.tokens.include(token)
+    /// Whether the server is to stop.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
     }
 
     /// Waits until the server is to stop.
     pub(crate) async fn stopping(&self) {
         // The sender lives as long as `self`.
         let _ = self.stopping.subscribe().wait_for(|stopping| *stopping).await;
-    }
-}
-
-/// Operators' tokens. Each known digest is kept as its MAC under a key of this process, because comparing a MAC
-/// is what the library does in constant time.
-struct Tokens {
-    key: hmac::Key,
-    tags: Vec<hmac::Tag>,
-}
-
-impl Tokens {
-    fn new(digests: &[Digest]) -> Result<Self, HomeError> {
-        let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
-            .map_err(|_| HomeError::Random)?;
-        let tags = digests.iter().map(|digest| hmac::sign(&key, digest.as_bytes())).collect();
-        Ok(Self { key, tags })
-    }
-
-    fn include(&self, token: &str) -> bool {
-        let digest = Digest::of(token.as_bytes());
-        debug_assert_eq!(digest.as_bytes().len(), SHA256_OUTPUT_LEN);
-        let is =
-            |tag: &&hmac::Tag| hmac::verify(&self.key, digest.as_bytes(), tag.as_ref()).is_ok();
-        self.tags.iter().filter(is).count() > 0
     }
 }
 
@@ -146,8 +126,7 @@ impl Server {
         let store = Store::open(&home.database()).await?;
         let blobs = Blobs::open(home.blobs()).await?;
         let token = home.token()?;
-        store.set_token("admin", &token).await?;
-        let tokens = Tokens::new(&store.tokens().await?)?;
+        store.set_token(handlers::tokens::OWN, &token).await?;
 
         let (listener, address) = bind(address).await?;
         let url = format!("https://{}", reachable(address));
@@ -155,8 +134,9 @@ impl Server {
         let hub = Arc::new(Hub::default());
         let (registrations, sources) = (Registrations::new(), Sources::default());
         let stopping = watch::channel(false).0;
-        let doors = Doors::default();
-        let shared = Shared { store, blobs, hub, doors, registrations, sources, tokens, stopping };
+        let (claims, doors, notices) = (Claims::default(), Doors::default(), Notices::new());
+        let shared =
+            Shared { store, blobs, hub, claims, doors, notices, registrations, sources, stopping };
         let shared = Arc::new(shared);
         Ok(Self { shared, listener, tls: Arc::new(tls), address, pin, _home: home })
     }
@@ -181,6 +161,9 @@ impl Server {
         tokio::select! {
             () = connections => {}
             () = note_seen(shared) => {}
+            () = keeper::run(shared) => {}
+            () = keeper::tidy(shared) => {}
+            () = notify::run(shared) => {}
             () = stop => {}
         }
         tracing::info!("stopping");

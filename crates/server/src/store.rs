@@ -5,13 +5,23 @@
 //! and several that read. The SQL keeps to what PostgreSQL has too, but for the schema.
 
 mod assignments;
+pub(crate) mod audit;
 mod bundles;
+mod counts;
+mod ends;
 mod events;
+mod explain;
+mod failing;
 mod machines;
+mod notices;
+mod policy;
+mod retention;
 mod runs;
 mod tokens;
 
-pub(crate) use machines::{Boot, Standing, fingerprint_prefix};
+pub(crate) use ends::Confirmed;
+pub(crate) use machines::{Boot, Expected, Standing, fingerprint_prefix};
+pub(crate) use retention::Removed;
 pub(crate) use runs::LogPage;
 
 use sqlx::{
@@ -42,6 +52,14 @@ pub(crate) enum StoreError {
     Ambiguous { what: &'static str, wanted: String, found: Vec<String> },
     #[error("another machine is called `{0}`")]
     NameTaken(String),
+    #[error("there is a token `{0}` already")]
+    TokenExists(String),
+    #[error("the key {0} was revoked")]
+    KeyRevoked(String),
+    #[error("the key {0} is another machine's")]
+    KeyTaken(String),
+    #[error(transparent)]
+    Selector(#[from] crate::selector::NotATerm),
 }
 
 impl StoreError {
@@ -119,3 +137,6 @@ fn is_hex_prefix(text: &str) -> bool {
     text.len() >= MIN_PREFIX
         && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
+
+#[cfg(test)]
+mod tests;

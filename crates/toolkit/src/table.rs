@@ -86,9 +86,9 @@ fn find(args: Vec<OsString>) -> i32 {
 fn cp(mut args: Vec<OsString>) -> i32 {
     let given = |letter: u8| {
         let options = args.iter().skip(1).map(|arg| arg.as_encoded_bytes());
-        options.take_while(|arg| *arg != b"--").any(|arg| {
-            arg.starts_with(b"-") && !arg.starts_with(b"--") && arg.contains(&letter)
-        })
+        options
+            .take_while(|arg| *arg != b"--")
+            .any(|arg| arg.starts_with(b"-") && !arg.starts_with(b"--") && arg.contains(&letter))
     };
     if given(b'H') && !given(b'L') && !given(b'P') {
         let last = args.len().saturating_sub(1);

@@ -20,6 +20,9 @@ pub struct BootRequest {
     pub inventory: Inventory,
     /// How the last run on this power-on ended.
     pub last_run: Option<RunResult>,
+    /// A token that approves the machine: typed at its console, or given on the kernel's command line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
     /// Milliseconds since the kernel started.
     pub uptime_ms: u64,
 }

@@ -65,6 +65,9 @@ pub enum What {
         name: String,
         /// The bundle's serial.
         serial: u64,
+        /// The generation of the assignment that it carries out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        generation: Option<u64>,
     },
     /// `xb progress`.
     Progress {

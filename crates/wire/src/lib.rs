@@ -7,6 +7,7 @@
 pub mod boot;
 pub mod code;
 pub mod codec;
+pub mod confirm;
 pub mod event;
 pub mod id;
 pub mod script;

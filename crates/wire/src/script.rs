@@ -43,6 +43,8 @@ pub enum Request {
         /// Its name: 1 to 64 letters, digits, `-`, `_` and `.`, a letter or digit first.
         name: String,
     },
+    /// `xb confirm-url`: how the system that this script starts says that it is up.
+    ConfirmUrl,
     /// `xb status`: what the agent knows, for people.
     Status,
     /// What the consoles have shown, for an operator who watches.
@@ -68,6 +70,13 @@ pub enum Response {
         from: u64,
         /// Lines; at most half of [`MAX_FRAME`].
         text: Bytes,
+    },
+    /// The answer to [`Request::ConfirmUrl`].
+    ConfirmUrl {
+        /// To be asked once by `POST`, from anywhere.
+        url: String,
+        /// What curl's `--pinnedpubkey` takes: the server's pins, `;` between.
+        pins: String,
     },
     /// Refused, with the reason in words.
     Refused(String),

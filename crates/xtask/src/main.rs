@@ -12,12 +12,14 @@
     )
 )]
 
+mod api;
 mod bench;
 mod demo;
 mod guest;
 mod image;
 mod licences;
 mod lint;
+mod python;
 mod run;
 mod setup;
 mod steps;

@@ -1,12 +1,12 @@
 //! `cargo xtask test`: every test there is.
 
 use crate::{
-    guest, image, lint,
+    api, guest, image, lint, python,
     run::{cargo, check, target, watch},
     setup,
     steps::{Count, Steps},
 };
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use std::{
     path::Path,
     process::{Command, Stdio},
@@ -29,6 +29,8 @@ enum Part {
     Unit,
     /// The bundle format's vectors, by a second implementation
     Vectors,
+    /// The operator's API against its own description, by schemathesis
+    Api,
     /// Scenarios in virtual machines
     Vm,
 }
@@ -48,6 +50,9 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
     }
     if wants(Part::Vectors) {
         steps.check("vectors by pycose", || vectors(root));
+    }
+    if args.only == Some(Part::Api) {
+        steps.check("API by schemathesis", || api::run(root));
     }
     if wants(Part::Vm) {
         scenarios(root, &mut steps, filter);
@@ -167,24 +172,11 @@ fn doc_tests(root: &Path) -> Result<Count> {
     Ok(sum)
 }
 
-/// The vectors of the bundle format by pycose, in a virtual environment of its own.
+/// The vectors of the bundle format by pycose.
 fn vectors(root: &Path) -> Result<()> {
     let folder = root.join("crates/bundle/vectors");
-    let environment = target(root).join("venv");
-    let python = environment.join("bin/python3");
-    let works = |python: &Path| {
-        let mut command = Command::new(python);
-        command.args(["-c", "import pycose"]).stderr(Stdio::null());
-        command.status().is_ok_and(|status| status.success())
-    };
-    if !works(&python) {
-        let mut make = Command::new("python3");
-        check(make.args(["-m", "venv", "--clear"]).arg(&environment))?;
-        let mut install = Command::new(&python);
-        install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
-        check(install.arg("-r").arg(folder.join("requirements.txt")))
-            .context("pycose, from PyPI")?;
-    }
+    let requirements = folder.join("requirements.txt");
+    let python = python::environment(root, "venv", &requirements, "pycose")?;
     check(Command::new(&python).arg(folder.join("verify.py")))
 }
 

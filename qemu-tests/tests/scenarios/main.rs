@@ -21,5 +21,6 @@ mod repair;
 mod reports;
 mod runs;
 mod server;
+mod states;
 mod toolbox;
 mod trust;

@@ -62,6 +62,7 @@ pub async fn run(
         bundle: assignment.bundle,
         name: manifest.name.clone(),
         serial: manifest.serial,
+        generation: Some(assignment.generation),
     };
     context.reporter.event(Some(run), started);
     context

@@ -42,6 +42,7 @@ use tokio_rustls::TlsAcceptor;
 use xenoboot_wire::{
     Digest, MAX_MESSAGE, Nonce, Pin,
     boot::{Assignment, BootReply, BootRequest, Bytes as Blob, Order, WaitReply, WaitRequest},
+    confirm::{ConfirmReply, ConfirmRequest},
     decode, encode,
     event::{Event, EventAck, EventBatch, What},
 };
@@ -54,6 +55,7 @@ pub(crate) struct Desk {
     pub events: Vec<Event>,
     pub blobs: HashMap<Digest, Vec<u8>>,
     pub ranges: Vec<String>,
+    pub confirming: Option<ConfirmRequest>,
     /// Cut the next blob answers after so many bytes.
     pub cut: Vec<usize>,
     /// Answer events with 503 while set.
@@ -181,6 +183,10 @@ impl Server {
             "/machine/v1/wait" => {
                 let request: WaitRequest = decode(&body).unwrap();
                 message(&WaitReply { changed: self.hold(&request).await })
+            }
+            "/machine/v1/confirmation" => {
+                self.desk.lock().unwrap().confirming = Some(decode(&body).unwrap());
+                message(&ConfirmReply { token: "t0ken".into() })
             }
             "/machine/v1/events" => self.store(decode(&body).unwrap()),
             _ => {

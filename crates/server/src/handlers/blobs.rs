@@ -10,6 +10,13 @@ use xenoboot_bundle::limits;
 use xenoboot_wire::Digest;
 
 /// `POST blobs/missing`: which of these must be uploaded?
+#[utoipa::path(
+    post,
+    path = "/blobs/missing",
+    operation_id = "blobs_missing",
+    request_body = Blobs,
+    responses((status = 200, description = "done", body = Blobs)),
+)]
 pub(crate) async fn missing(
     axum::extract::State(shared): State,
     body: Body,
@@ -25,6 +32,14 @@ pub(crate) async fn missing(
 }
 
 /// `PUT blobs/DIGEST`.
+#[utoipa::path(
+    put,
+    path = "/blobs/{digest}",
+    operation_id = "blobs_put",
+    params(("digest" = String, Path, description = "SHA-256 of the bytes, hexadecimal")),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses((status = 201, description = "stored")),
+)]
 pub(crate) async fn put(
     axum::extract::State(shared): State,
     Path(digest): Path<String>,

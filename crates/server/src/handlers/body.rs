@@ -42,6 +42,11 @@ const MAX_JSON: usize = 1 << 20;
 
 /// An operator's JSON.
 pub(super) async fn json<T: DeserializeOwned>(body: Body) -> Result<T, Problem> {
-    let bytes = read(body, MAX_JSON).await?;
+    json_of(body, MAX_JSON).await
+}
+
+/// An operator's JSON, of at most `most` bytes.
+pub(super) async fn json_of<T: DeserializeOwned>(body: Body, most: usize) -> Result<T, Problem> {
+    let bytes = read(body, most).await?;
     serde_json::from_slice(&bytes).map_err(|e| Problem::bad(format!("not the JSON expected: {e}")))
 }

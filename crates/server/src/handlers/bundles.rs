@@ -10,12 +10,25 @@ use xenoboot_bundle::{inspect, limits};
 use xenoboot_wire::Digest;
 
 /// `GET bundles`.
+#[utoipa::path(
+    get,
+    path = "/bundles",
+    operation_id = "bundles_list",
+    responses((status = 200, description = "done", body = Vec<Bundle>)),
+)]
 pub(crate) async fn list(axum::extract::State(shared): State) -> Result<Json<Vec<Bundle>>, AsJson> {
     Ok(Json(shared.store.bundles().await?))
 }
 
 /// `POST bundles`: an envelope, after its blobs. It is read strictly, and not verified: we know no signer, and
 /// machines do not take our word for anything.
+#[utoipa::path(
+    post,
+    path = "/bundles",
+    operation_id = "bundles_push",
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses((status = 200, description = "done", body = Bundle)),
+)]
 pub(crate) async fn push(
     axum::extract::State(shared): State,
     body: Body,

@@ -26,6 +26,9 @@ pub(super) fn boot(request: &mut BootRequest) {
     if request.name.as_ref().is_some_and(|name| !is_name(name)) {
         request.name = None;
     }
+    if request.token.as_ref().is_some_and(|token| token.len() > KEY) {
+        request.token = None;
+    }
     let ImageInfo { version: _, recipe, kernel } = &mut request.image;
     cut(recipe, FACT);
     cut(kernel, FACT);

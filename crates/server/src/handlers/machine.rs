@@ -3,11 +3,13 @@
 use super::{State, auth, body, bytes, clip, finish};
 use crate::{
     api,
+    claims::Cloned,
     hub::{Told, Topic},
     listen::Peer,
+    notify,
     problem::{Plain, Problem},
     server::Shared,
-    store::{Boot, Standing},
+    store::{Boot, Standing, audit},
     time::now_ms,
 };
 use axum::{
@@ -20,7 +22,7 @@ use axum::{
 use std::{sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
 use xenoboot_wire::{
-    Digest, MAX_INLINE_BUNDLE, MAX_MESSAGE, Nonce, PROTOCOL,
+    BootId, Digest, MAX_INLINE_BUNDLE, MAX_MESSAGE, Nonce, PROTOCOL,
     boot::{Assignment, BootReply, BootRequest, Bytes, Order, WaitReply, WaitRequest},
     encode,
     event::{EventAck, EventBatch, MAX_BATCH},
@@ -35,9 +37,12 @@ const HOLD: Duration = Duration::from_secs(230 * 60);
 /// How often a machine that waits is noted as heard of.
 const NOTE: Duration = Duration::from_secs(50);
 
+/// How soon a machine may ask again whose key another one uses, seconds.
+const CLONE_WAITS_S: u32 = 30;
+
 type Answer = Result<Response<Body>, Plain>;
 
-fn cbor<T: serde::Serialize>(message: &T) -> Response<Body> {
+pub(super) fn cbor<T: serde::Serialize>(message: &T) -> Response<Body> {
     ([(header::CONTENT_TYPE, "application/cbor")], encode(message)).into_response()
 }
 
@@ -56,6 +61,12 @@ pub(crate) async fn boot(
     clip::boot(&mut request);
     let nonce = request.nonce;
     let known = shared.store.standing(&key).await?;
+    if let Some(known) = known.as_ref().filter(|known| known.state == api::State::Approved) {
+        let claim = shared.claims.begin(&shared.hub, known.id, request.boot, &peer).await;
+        if let Err(cloned) = claim {
+            return Err(refuse_clone(&shared, known.id, &cloned).await?.into());
+        }
+    }
     let stranger = known.as_ref().is_none_or(|known| known.state != api::State::Approved);
     let standing = match known {
         // What is known of a stranger can be noted later; the disk is for those that have a right to it.
@@ -66,10 +77,10 @@ pub(crate) async fn boot(
         _ => {
             let (shared, address) =
                 (Arc::clone(&shared), peer.address.ip().to_canonical().to_string());
-            finish(
-                async move { note_boot(&shared, Boot { key, request: &request, address }).await },
-            )
-            .await?
+            let noted = finish(async move {
+                note_boot(&shared, Boot { key, request: &request, address }).await
+            });
+            audit::as_actor(format!("machine {}", key.fingerprint()), noted).await?
         }
     };
     if standing.state == api::State::Approved {
@@ -78,14 +89,59 @@ pub(crate) async fn boot(
     Ok(cbor(&reply(&shared, nonce, &standing).await?))
 }
 
+/// Says that a key is used in two places.
+async fn note_clone(shared: &Arc<Shared>, machine: i64, cloned: &Cloned) -> Result<(), Problem> {
+    let Cloned { first, other } = cloned;
+    let reason = format!("its key is used at {first} and, later, at {other}");
+    let shared = Arc::clone(shared);
+    finish(async move {
+        shared.store.flag_clone(machine, &reason).await?;
+        notify::tell(&shared, machine, api::Kind::Cloned, &reason).await;
+        Ok(())
+    })
+    .await
+}
+
+async fn refuse_clone(
+    shared: &Arc<Shared>,
+    machine: i64,
+    cloned: &Cloned,
+) -> Result<Problem, Problem> {
+    note_clone(shared, machine, cloned).await?;
+    let error = format!(
+        "a machine with this key is at work at {} already: the boot medium may be a copy",
+        cloned.first
+    );
+    Ok(Problem { retry_after: Some(CLONE_WAITS_S), ..Problem::new(StatusCode::CONFLICT, error) })
+}
+
+/// A power-on of a machine speaks: whether it may.
+async fn claimed(
+    shared: &Arc<Shared>,
+    machine: i64,
+    boot: BootId,
+    peer: &Peer,
+) -> Result<(), Problem> {
+    match shared.claims.check(machine, boot, peer) {
+        Ok(None) => Ok(()),
+        Ok(Some(cloned)) => note_clone(shared, machine, &cloned).await,
+        Err(cloned) => Err(refuse_clone(shared, machine, &cloned).await?),
+    }
+}
+
 async fn note_boot(shared: &Shared, boot: Boot<'_>) -> Result<Standing, Problem> {
     let (standing, dropped) = shared.store.boot(&boot, |key| shared.hub.online(key)).await?;
     shared.hub.forget(&dropped);
+    shared.claims.forget(&dropped);
     // Whoever waits as a machine that was dropped must ask anew.
     shared.hub.orders(&dropped);
     shared.hub.saw(standing.id);
     // Runs of the power-on before may have been given up: whoever follows one must hear of it.
     shared.hub.wake(Topic::Events(standing.id));
+    if standing.state == api::State::Pending {
+        let text = "it waits for approval: xenoboot machine approve";
+        notify::tell(shared, standing.id, api::Kind::Pending, text).await;
+    }
     Ok(standing)
 }
 
@@ -129,8 +185,13 @@ pub(crate) async fn wait(
             "this machine is not known: it must say first that it is here",
         )
     };
-    let id = shared.store.standing(&key).await?.ok_or_else(unknown)?.id;
+    let standing = shared.store.standing(&key).await?.ok_or_else(unknown)?;
+    let id = standing.id;
+    if standing.state == api::State::Approved {
+        claimed(&shared, id, request.boot, &peer).await?;
+    }
     let mut news = shared.hub.listen(Topic::Order(id));
+    let mut nudge = shared.hub.listen(Topic::Nudge(id));
     let change = async {
         loop {
             shared.hub.saw(id);
@@ -147,9 +208,13 @@ pub(crate) async fn wait(
             }
         }
     };
-    let changed = match timeout(HOLD, change).await {
-        Err(_) => None,
-        Ok(standing) => {
+    let answered = tokio::select! {
+        answered = timeout(HOLD, change) => answered.ok(),
+        () = nudge.wait() => None,
+    };
+    let changed = match answered {
+        None => None,
+        Some(standing) => {
             let standing = standing?;
             if standing.state == api::State::Approved {
                 peer.trust();
@@ -197,13 +262,23 @@ pub(crate) async fn events(
     let machine = approved(&shared, &peer).await?.id;
     let mut batch: EventBatch = body::message(body, MAX_MESSAGE).await?;
     check(&batch)?;
+    claimed(&shared, machine, batch.boot, &peer).await?;
     batch.events.iter_mut().for_each(clip::event);
     let through = finish(async move {
-        let through = shared.store.add_events(machine, &batch).await?;
+        let stored = shared.store.add_events(machine, &batch).await?;
+        if stored.changed {
+            shared.hub.orders(&[machine]);
+        }
         shared.hub.wake(Topic::Events(machine));
-        Ok(through)
+        shared.hub.stored(stored.count);
+        if let Some(failed) = &stored.failed {
+            notify::tell(&shared, machine, api::Kind::Failed, failed).await;
+        }
+        Ok(stored.through)
     });
-    Ok(cbor(&EventAck { through: through.await? }))
+    let name = auth::machine(&peer)?.fingerprint();
+    let through = audit::as_actor(format!("machine {name}"), through).await?;
+    Ok(cbor(&EventAck { through }))
 }
 
 /// A batch has at most so many events, with numbers from 1 on that follow one another.

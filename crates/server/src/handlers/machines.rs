@@ -2,7 +2,7 @@
 
 use super::{State, body, finish, names};
 use crate::{
-    api::{Approve, Expect, Groups, Machine, MachineDetails},
+    api::{Approve, Explanation, Groups, Labels, Machine, MachineDetails},
     problem::{AsJson, Problem},
     server::Shared,
     store::fingerprint_prefix,
@@ -14,12 +14,25 @@ use xenoboot_wire::MachineKey;
 type Answer<T> = Result<Json<T>, AsJson>;
 
 /// `GET machines`.
+#[utoipa::path(
+    get,
+    path = "/machines",
+    operation_id = "machines_list",
+    responses((status = 200, description = "done", body = Vec<Machine>)),
+)]
 pub(crate) async fn list(axum::extract::State(shared): State) -> Answer<Vec<Machine>> {
     let machines = shared.store.machines(None, &shared.hub).await?;
     Ok(Json(machines.into_iter().map(|details| details.machine).collect()))
 }
 
 /// `GET machines/MACHINE`.
+#[utoipa::path(
+    get,
+    path = "/machines/{machine}",
+    operation_id = "machines_show",
+    params(("machine" = String, Path, description = "its name, key or fingerprint, or the beginning of the last two")),
+    responses((status = 200, description = "done", body = MachineDetails)),
+)]
 pub(crate) async fn show(
     axum::extract::State(shared): State,
     Path(machine): Path<String>,
@@ -29,6 +42,14 @@ pub(crate) async fn show(
 }
 
 /// `POST machines/MACHINE/approve`.
+#[utoipa::path(
+    post,
+    path = "/machines/{machine}/approve",
+    operation_id = "machines_approve",
+    params(("machine" = String, Path, description = "its name, key or fingerprint, or the beginning of the last two")),
+    request_body = Approve,
+    responses((status = 200, description = "done", body = MachineDetails)),
+)]
 pub(crate) async fn approve(
     axum::extract::State(shared): State,
     Path(machine): Path<String>,
@@ -37,6 +58,7 @@ pub(crate) async fn approve(
     let approve: Approve = body::json(body).await?;
     names::check("machine", &approve.name)?;
     names::check("group", &approve.groups)?;
+    names::check_labels(approve.labels.iter().flat_map(|(key, value)| [key, value]))?;
     let changed = finish(async move {
         let id = shared.store.approve(&machine, &approve).await;
         let unseen = |problem: Problem| match identify(&machine) {
@@ -48,25 +70,8 @@ pub(crate) async fn approve(
     Ok(Json(changed.await?))
 }
 
-/// `POST machines`.
-pub(crate) async fn expect(
-    axum::extract::State(shared): State,
-    body: Body,
-) -> Answer<MachineDetails> {
-    let expect: Expect = body::json(body).await?;
-    names::check("machine", &expect.name)?;
-    names::check("group", &expect.groups)?;
-    let (key, fingerprint) = identify(&expect.key)?;
-    let approve = Approve { name: expect.name, groups: expect.groups };
-    let changed = finish(async move {
-        let id = shared.store.expect(key, &fingerprint, &approve).await?;
-        told(&shared, id).await
-    });
-    Ok(Json(changed.await?))
-}
-
 /// A whole key or a whole fingerprint.
-fn identify(text: &str) -> Result<(Option<MachineKey>, String), Problem> {
+pub(super) fn identify(text: &str) -> Result<(Option<MachineKey>, String), Problem> {
     if let Ok(key) = text.parse::<MachineKey>() {
         return Ok((Some(key), key.fingerprint()));
     }
@@ -83,6 +88,13 @@ fn identify(text: &str) -> Result<(Option<MachineKey>, String), Problem> {
 }
 
 /// `POST machines/MACHINE/refuse`.
+#[utoipa::path(
+    post,
+    path = "/machines/{machine}/refuse",
+    operation_id = "machines_refuse",
+    params(("machine" = String, Path, description = "its name, key or fingerprint, or the beginning of the last two")),
+    responses((status = 200, description = "done", body = MachineDetails)),
+)]
 pub(crate) async fn refuse(
     axum::extract::State(shared): State,
     Path(machine): Path<String>,
@@ -95,6 +107,14 @@ pub(crate) async fn refuse(
 }
 
 /// `POST machines/MACHINE/groups`.
+#[utoipa::path(
+    post,
+    path = "/machines/{machine}/groups",
+    operation_id = "machines_groups",
+    params(("machine" = String, Path, description = "its name, key or fingerprint, or the beginning of the last two")),
+    request_body = Groups,
+    responses((status = 200, description = "done", body = MachineDetails)),
+)]
 pub(crate) async fn groups(
     axum::extract::State(shared): State,
     Path(machine): Path<String>,
@@ -108,6 +128,66 @@ pub(crate) async fn groups(
         Ok(shared.store.machine(id, &shared.hub).await?)
     });
     Ok(Json(changed.await?))
+}
+
+/// `POST machines/MACHINE/labels`.
+#[utoipa::path(
+    post,
+    path = "/machines/{machine}/labels",
+    operation_id = "machines_labels",
+    params(("machine" = String, Path, description = "its name, key or fingerprint, or the beginning of the last two")),
+    request_body = Labels,
+    responses((status = 200, description = "done", body = MachineDetails)),
+)]
+pub(crate) async fn labels(
+    axum::extract::State(shared): State,
+    Path(machine): Path<String>,
+    body: Body,
+) -> Answer<MachineDetails> {
+    let labels: Labels = body::json(body).await?;
+    names::check_labels(labels.set.iter().flat_map(|(key, value)| [key, value]))?;
+    let changed = finish(async move {
+        let (id, changed) = shared.store.relabel(&machine, &labels).await?;
+        shared.hub.orders(&changed);
+        Ok(shared.store.machine(id, &shared.hub).await?)
+    });
+    Ok(Json(changed.await?))
+}
+
+/// `POST machines/MACHINE/clear`: what was done because it failed is over.
+#[utoipa::path(
+    post,
+    path = "/machines/{machine}/clear",
+    operation_id = "machines_clear",
+    params(("machine" = String, Path, description = "its name, key or fingerprint, or the beginning of the last two")),
+    responses((status = 200, description = "done", body = MachineDetails)),
+)]
+pub(crate) async fn clear(
+    axum::extract::State(shared): State,
+    Path(machine): Path<String>,
+) -> Answer<MachineDetails> {
+    let cleared = finish(async move {
+        let (id, changed) = shared.store.clear(&machine).await?;
+        shared.hub.orders(&changed);
+        Ok(shared.store.machine(id, &shared.hub).await?)
+    });
+    Ok(Json(cleared.await?))
+}
+
+/// `GET machines/MACHINE/explain`.
+#[utoipa::path(
+    get,
+    path = "/machines/{machine}/explain",
+    operation_id = "machines_explain",
+    params(("machine" = String, Path, description = "its name, key or fingerprint, or the beginning of the last two")),
+    responses((status = 200, description = "done", body = Explanation)),
+)]
+pub(crate) async fn explain(
+    axum::extract::State(shared): State,
+    Path(machine): Path<String>,
+) -> Answer<Explanation> {
+    let id = shared.store.find_machine(&machine).await?;
+    Ok(Json(shared.store.explain(id, &shared.hub).await?))
 }
 
 /// Tells a machine that waits, and whoever asked, what it is now.

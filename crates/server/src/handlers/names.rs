@@ -25,6 +25,15 @@ pub(super) fn check<'a>(
     }
 }
 
+/// Refuses what can be no label's key or value.
+pub(super) fn check_labels<'a>(words: impl IntoIterator<Item = &'a String>) -> Result<(), Problem> {
+    match words.into_iter().find(|word| !crate::selector::is_word(word)) {
+        None => Ok(()),
+        Some(word) => Err(Problem::bad(format!("`{word}` cannot be in a label"))
+            .hint("keys and values are 1 to 64 letters, digits, `-`, `_`, `.`, `/` or `:`")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

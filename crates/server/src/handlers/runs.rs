@@ -1,6 +1,6 @@
 //! Runs and their logs, for operators.
 
-use super::State;
+use super::{State, params::Params};
 use crate::{
     api::{Log, Run, RunDetails, RunState},
     hub::{News, Topic},
@@ -8,10 +8,7 @@ use crate::{
     server::Shared,
     store::LogPage,
 };
-use axum::{
-    Json,
-    extract::{Path, Query},
-};
+use axum::{Json, extract::Path};
 use serde::Deserialize;
 use std::{future::Future, time::Duration};
 use tokio::time::{Instant, sleep_until};
@@ -31,9 +28,16 @@ pub(crate) struct Which {
 }
 
 /// `GET runs?machine=MACHINE&limit=N`.
+#[utoipa::path(
+    get,
+    path = "/runs",
+    operation_id = "runs_list",
+    params(("machine" = Option<String>, Query, description = "only those of this machine"), ("limit" = Option<i64>, Query, description = "at most so many")),
+    responses((status = 200, description = "done", body = Vec<Run>)),
+)]
 pub(crate) async fn list(
     axum::extract::State(shared): State,
-    Query(which): Query<Which>,
+    Params(which): Params<Which>,
 ) -> Result<Json<Vec<Run>>, AsJson> {
     let machine = match which.machine {
         Some(machine) => Some(shared.store.find_machine(&machine).await?),
@@ -43,6 +47,13 @@ pub(crate) async fn list(
 }
 
 /// `GET runs/RUN`.
+#[utoipa::path(
+    get,
+    path = "/runs/{run}",
+    operation_id = "runs_show",
+    params(("run" = String, Path, description = "its id, or the beginning of it")),
+    responses((status = 200, description = "done", body = RunDetails)),
+)]
 pub(crate) async fn show(
     axum::extract::State(shared): State,
     Path(run): Path<String>,
@@ -66,10 +77,17 @@ pub(crate) struct OfMachine {
 }
 
 /// `GET machines/MACHINE/run?current=BOOL&other_than=RUN&wait_s=S`: the machine's last run; `null` when there is none.
+#[utoipa::path(
+    get,
+    path = "/machines/{machine}/run",
+    operation_id = "runs_of_machine",
+    params(("machine" = String, Path, description = "its name, key or fingerprint, or the beginning of the last two"), ("current" = Option<bool>, Query, description = "only one of what was assigned last, begun after that"), ("other_than" = Option<String>, Query, description = "only another one than this"), ("wait_s" = Option<u64>, Query, description = "with none, wait so long for one, at most 50 s")),
+    responses((status = 200, description = "done", body = Option<Run>)),
+)]
 pub(crate) async fn of_machine(
     axum::extract::State(shared): State,
     Path(machine): Path<String>,
-    Query(wanted): Query<OfMachine>,
+    Params(wanted): Params<OfMachine>,
 ) -> Result<Json<Option<Run>>, AsJson> {
     let id = shared.store.find_machine(&machine).await?;
     let news = shared.hub.listen(Topic::Events(id));
@@ -93,10 +111,17 @@ pub(crate) struct From {
 }
 
 /// `GET runs/RUN/log?after=N&wait_s=S`.
+#[utoipa::path(
+    get,
+    path = "/runs/{run}/log",
+    operation_id = "runs_log",
+    params(("run" = String, Path, description = "its id, or the beginning of it"), ("after" = Option<i64>, Query, description = "only events with higher numbers"), ("wait_s" = Option<u64>, Query, description = "with none, wait so long for one, at most 50 s")),
+    responses((status = 200, description = "done", body = Log)),
+)]
 pub(crate) async fn log(
     axum::extract::State(shared): State,
     Path(run): Path<String>,
-    Query(from): Query<From>,
+    Params(from): Params<From>,
 ) -> Result<Json<Log>, AsJson> {
     let (run, machine) = shared.store.find_run(&run).await?;
     let news = shared.hub.listen(Topic::Events(machine));

@@ -1,7 +1,8 @@
 //! Bundles that were pushed.
 
-use super::{Result, Store, StoreError, is_hex_prefix, only};
+use super::{Result, Store, StoreError, audit, is_hex_prefix, only};
 use crate::{api, near::near, time::now_ms};
+use serde_json::json;
 use sqlx::FromRow;
 use xenoboot_bundle::{Inspection, Manifest};
 use xenoboot_wire::Digest;
@@ -9,7 +10,7 @@ use xenoboot_wire::Digest;
 #[derive(FromRow)]
 pub(super) struct Row {
     pub(super) id: i64,
-    digest: String,
+    pub(super) digest: String,
     name: String,
     serial: i64,
     fleet: String,
@@ -66,6 +67,8 @@ impl Store {
         .bind(now_ms())
         .fetch_one(&mut *tx)
         .await?;
+        let detail = json!({ "name": m.name, "serial": m.serial });
+        audit::note(&mut tx, "bundle.push", &digest.to_string(), detail).await?;
         tx.commit().await?;
         Ok(row.into())
     }

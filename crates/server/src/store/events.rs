@@ -1,6 +1,6 @@
 //! What machines report: each event once, and what follows from it for its run.
 
-use super::{Result, Store, StoreError, Tx};
+use super::{Result, Store, StoreError, Tx, ends, failing};
 use crate::time::now_ms;
 use sqlx::{QueryBuilder, Sqlite};
 use std::collections::HashMap;
@@ -9,6 +9,9 @@ use xenoboot_wire::{
     boot::Outcome,
     event::{Event, EventBatch, What},
 };
+
+/// How much of a script's last words on its progress say where it failed, characters.
+const PLACE: usize = 100;
 
 /// Most keys that a run may report.
 const MAX_REPORTS: i64 = 1000;
@@ -19,8 +22,7 @@ pub(super) async fn boot_row(tx: &mut Tx, machine: i64, boot: &str) -> Result<(i
     if let Some(row) = known.bind(machine).bind(boot).fetch_optional(&mut **tx).await? {
         return Ok(row);
     }
-    let new =
-        "INSERT INTO boots (machine, boot, first_ms) VALUES ($1, $2, $3) RETURNING id, through";
+    let new = "INSERT INTO boots (machine, boot, first_ms, last_ms) VALUES ($1, $2, $3, $3) RETURNING id, through";
     Ok(sqlx::query_as(new).bind(machine).bind(boot).bind(now_ms()).fetch_one(&mut **tx).await?)
 }
 
@@ -52,12 +54,15 @@ impl Store {
     /// A machine forgets what was acknowledged. So when numbers are missing before the batch, they were
     /// acknowledged by a server that has lost them (a database restored from a backup) and do not
     /// come again: what comes is stored, and the log shows the gap.
-    pub(crate) async fn add_events(&self, machine: i64, batch: &EventBatch) -> Result<u64> {
+    pub(crate) async fn add_events(&self, machine: i64, batch: &EventBatch) -> Result<Stored> {
         let mut tx = self.begin().await?;
         let (boot, through) = boot_row(&mut tx, machine, &batch.boot.to_string()).await?;
         let is_new = |event: &&Event| number(event.number) > through;
         let new: Vec<&Event> = batch.events.iter().filter(is_new).collect();
-        let Some(last) = new.last() else { return Ok(through.unsigned_abs()) };
+        let Some(last) = new.last() else {
+            let through = through.unsigned_abs();
+            return Ok(Stored { through, changed: false, count: 0, failed: None });
+        };
         note_gap(machine, &batch.boot, through, &new);
 
         let mut runs = HashMap::new();
@@ -68,16 +73,46 @@ impl Store {
                 runs.insert(run, run_row(&mut tx, machine, boot, run, event).await?);
             }
         }
-        insert(&mut tx, boot, &new, &runs).await?;
+        let bytes = insert(&mut tx, boot, &new, &runs).await?;
+        let mut changed = false;
         for event in &new {
             let run = event.run.and_then(|run| runs.get(&run)).copied();
-            follow(&mut tx, machine, run, event).await?;
+            changed |= follow(&mut tx, Of { machine, boot, run }, event).await?;
         }
-        let done = sqlx::query("UPDATE boots SET through = $2 WHERE id = $1");
-        done.bind(boot).bind(number(last.number)).execute(&mut *tx).await?;
+        let done = sqlx::query(
+            "UPDATE boots SET through = $2, bytes = bytes + $3, last_ms = $4 WHERE id = $1",
+        );
+        let done = done.bind(boot).bind(number(last.number)).bind(number(bytes as u64));
+        done.bind(now_ms()).execute(&mut *tx).await?;
         tx.commit().await?;
-        Ok(last.number)
+        let failed = new.iter().rev().find_map(|event| match &event.what {
+            What::RunEnded { outcome: Outcome::Failed { code, cause, .. }, .. } => {
+                Some(format!("{code}: {cause}"))
+            }
+            _ => None,
+        });
+        Ok(Stored { through: last.number, changed, count: new.len() as u64, failed })
     }
+}
+
+/// What was stored.
+pub(crate) struct Stored {
+    /// Up to which event.
+    pub(crate) through: u64,
+    /// Whether the machine shall do something else now.
+    pub(crate) changed: bool,
+    /// How many events were new.
+    pub(crate) count: u64,
+    /// What failed, if a run did.
+    pub(crate) failed: Option<String>,
+}
+
+/// Whose event it is.
+#[derive(Clone, Copy)]
+struct Of {
+    machine: i64,
+    boot: i64,
+    run: Option<i64>,
 }
 
 fn note_gap(machine: i64, boot: &BootId, through: i64, new: &[&Event]) {
@@ -101,12 +136,13 @@ async fn run_row(tx: &mut Tx, machine: i64, boot: i64, run: RunId, event: &Event
     Ok(new.bind(number(event.at_ms)).bind(number(event.number)).fetch_one(&mut **tx).await?)
 }
 
+/// Returns how many bytes they take.
 async fn insert(
     tx: &mut Tx,
     boot: i64,
     events: &[&Event],
     runs: &HashMap<RunId, i64>,
-) -> Result<()> {
+) -> Result<usize> {
     let mut query = QueryBuilder::<Sqlite>::new(
         "INSERT INTO events (boot, number, at_ms, received_ms, run, kind, body) ",
     );
@@ -116,6 +152,7 @@ async fn insert(
         bodies
             .push(serde_json::to_string(&event.what).map_err(|_| StoreError::Corrupt("an event"))?);
     }
+    let bytes: usize = bodies.iter().map(String::len).sum();
     query.push_values(events.iter().zip(bodies), |mut row, (event, body)| {
         row.push_bind(boot)
             .push_bind(number(event.number))
@@ -126,23 +163,21 @@ async fn insert(
             .push_bind(body);
     });
     query.build().execute(&mut **tx).await?;
-    Ok(())
+    Ok(bytes)
 }
 
-/// What an event means for its machine and run.
-async fn follow(tx: &mut Tx, machine: i64, run: Option<i64>, event: &Event) -> Result<()> {
-    if let What::Failure { code, cause, .. } = &event.what {
-        let failure = format!("{code} {cause}");
-        let note = sqlx::query("UPDATE machines SET failure = $2, failure_ms = $3 WHERE id = $1");
-        note.bind(machine).bind(failure).bind(now_ms()).execute(&mut **tx).await?;
-    }
-    let Some(run) = run else { return Ok(()) };
+/// What an event means for its machine and run; whether the machine's order changed by it.
+async fn follow(tx: &mut Tx, of: Of, event: &Event) -> Result<bool> {
+    of_machine(tx, of, &event.what).await?;
+    let Some(run) = of.run else { return Ok(false) };
     match &event.what {
-        What::RunStarted { bundle, name, serial } => {
-            let note =
-                sqlx::query("UPDATE runs SET bundle = $2, name = $3, serial = $4 WHERE id = $1");
+        What::RunStarted { bundle, name, serial, generation } => {
+            let note = sqlx::query(
+                "UPDATE runs SET bundle = $2, name = $3, serial = $4, assignment = \
+                 (SELECT m.assignment FROM machines m WHERE m.id = runs.machine AND m.generation = $5) WHERE id = $1",
+            );
             let note = note.bind(run).bind(bundle.to_string()).bind(name).bind(number(*serial));
-            note.execute(&mut **tx).await?;
+            note.bind(generation.map(number)).execute(&mut **tx).await?;
         }
         What::Progress { percent, text } => {
             let note = sqlx::query(
@@ -152,7 +187,8 @@ async fn follow(tx: &mut Tx, machine: i64, run: Option<i64>, event: &Event) -> R
         }
         What::Report { key, value } => report(tx, run, key, value).await?,
         What::RunEnded { outcome, duration_ms } => {
-            end(tx, run, outcome, *duration_ms, event).await?
+            end(tx, run, outcome, *duration_ms, event).await?;
+            return ended(tx, of.machine, run, outcome).await;
         }
         What::Line { .. }
         | What::Phase { .. }
@@ -160,7 +196,58 @@ async fn follow(tx: &mut Tx, machine: i64, run: Option<i64>, event: &Event) -> R
         | What::Dropped { .. }
         | What::Console { .. } => {}
     }
+    Ok(false)
+}
+
+async fn of_machine(tx: &mut Tx, of: Of, what: &What) -> Result<()> {
+    match what {
+        What::Failure { code, cause, .. } => {
+            let failure = format!("{code} {cause}");
+            let note =
+                sqlx::query("UPDATE machines SET failure = $2, failure_ms = $3 WHERE id = $1");
+            note.bind(of.machine).bind(failure).bind(now_ms()).execute(&mut **tx).await?;
+        }
+        What::Phase { name } => {
+            let note = sqlx::query(
+                "UPDATE machines SET phase = $2, phase_ms = $3, booted_ms = NULL WHERE id = $1 AND (boot = $4 OR boot IS NULL)",
+            );
+            let note = note.bind(of.machine).bind(name).bind(now_ms()).bind(of.boot);
+            note.execute(&mut **tx).await?;
+        }
+        What::RunStarted { .. } => {
+            let note = sqlx::query("UPDATE machines SET retry_ms = NULL WHERE id = $1");
+            note.bind(of.machine).execute(&mut **tx).await?;
+        }
+        _ => {}
+    }
     Ok(())
+}
+
+/// What follows from the end of a run for what the machine shall do.
+async fn ended(tx: &mut Tx, machine: i64, run: i64, outcome: &Outcome) -> Result<bool> {
+    match outcome {
+        Outcome::Succeeded => {
+            let anew = sqlx::query(
+                "UPDATE machines SET failures = 0, place = NULL, retry_ms = NULL WHERE id = $1",
+            );
+            anew.bind(machine).execute(&mut **tx).await?;
+            ends::succeeded(tx, machine, run).await
+        }
+        Outcome::Failed { code, .. } => {
+            let row = sqlx::query_as(
+                "SELECT assignment, name, serial, progress_text FROM runs WHERE id = $1",
+            );
+            let (assignment, name, serial, text): (_, Option<String>, Option<i64>, Option<String>) =
+                row.bind(run).fetch_one(&mut **tx).await?;
+            let (name, serial) = (name.unwrap_or_default(), serial.unwrap_or_default());
+            let at = text.filter(|text| !text.is_empty()).map(|text| {
+                let text: String = text.chars().take(PLACE).collect();
+                format!(", at \"{text}\"")
+            });
+            let place = format!("{code} in {name} serial {serial}{}", at.unwrap_or_default());
+            failing::failed(tx, machine, assignment, &place).await
+        }
+    }
 }
 
 async fn report(tx: &mut Tx, run: i64, key: &str, value: &str) -> Result<()> {

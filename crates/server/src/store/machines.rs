@@ -1,12 +1,21 @@
 //! Machines: how they become known, what state they are in, what they are called.
 
+mod enrolment;
+mod labels;
 mod list;
 mod names;
+mod observed;
 
-use super::{Result, Store, StoreError, Tx, assignments::refresh};
+use super::{
+    Result, Store, StoreError, Tx,
+    assignments::{By, refresh},
+    audit, ends, failing,
+};
 use crate::{api, time::now_ms};
+pub(crate) use enrolment::Expected;
 pub(crate) use names::fingerprint_prefix;
 use names::{available, suggested};
+use serde_json::json;
 use sqlx::FromRow;
 use xenoboot_wire::{Digest, MachineKey, boot::BootRequest};
 
@@ -87,6 +96,7 @@ impl Store {
     ) -> Result<(Standing, Vec<i64>)> {
         let mut tx = self.begin().await?;
         let (key, fingerprint) = (boot.key.to_string(), boot.key.fingerprint());
+        enrolment::check_not_revoked(&mut tx, &fingerprint).await?;
         let known =
             "UPDATE machines SET key = $1 WHERE key = $1 OR (fingerprint = $2 AND key IS NULL)";
         let known = sqlx::query(known)
@@ -97,19 +107,31 @@ impl Store {
             .rows_affected()
             > 0;
         let mut dropped = Vec::new();
-        if !known {
+        if !known && !enrolment::succeed(&mut tx, &boot.key).await? {
             dropped = make_room(&mut tx, online).await?;
             let new = "INSERT INTO machines (key, fingerprint, state, created_ms) VALUES ($1, $2, 'pending', $3)";
             sqlx::query(new).bind(&key).bind(&fingerprint).bind(now_ms()).execute(&mut *tx).await?;
         }
         note_boot(&mut tx, boot).await?;
-        let row: StandingRow = sqlx::query_as(STANDING).bind(&key).fetch_one(&mut *tx).await?;
-        let standing = Standing::try_from(row)?;
-        if standing.state == api::State::Approved {
-            begin_boot(&mut tx, standing.id, &boot.request.boot.to_string()).await?;
+        if let Some(token) = &boot.request.token {
+            let pending =
+                sqlx::query_scalar("SELECT id FROM machines WHERE key = $1 AND state = 'pending'");
+            let pending: Option<i64> = pending.bind(&key).fetch_optional(&mut *tx).await?;
+            if let Some(id) = pending
+                && !enrolment::accept(&mut tx, id, token).await?
+            {
+                tracing::info!(machine = id, "a token that is not good was shown");
+            }
         }
+        let approved =
+            sqlx::query_scalar("SELECT id FROM machines WHERE key = $1 AND state = 'approved'");
+        let approved: Option<i64> = approved.bind(&key).fetch_optional(&mut *tx).await?;
+        if let Some(id) = approved {
+            begin_boot(&mut tx, id, &boot.request.boot.to_string()).await?;
+        }
+        let row: StandingRow = sqlx::query_as(STANDING).bind(&key).fetch_one(&mut *tx).await?;
         tx.commit().await?;
-        Ok((standing, dropped))
+        Ok((row.try_into()?, dropped))
     }
 
     /// Approves a machine, or renames an approved one; returns its number.
@@ -121,36 +143,13 @@ impl Store {
         Ok(id)
     }
 
-    /// Approves a machine that was never seen; one that is known already is approved as it is.
-    pub(crate) async fn expect(
-        &self,
-        key: Option<MachineKey>,
-        fingerprint: &str,
-        approve: &api::Approve,
-    ) -> Result<i64> {
-        let mut tx = self.begin().await?;
-        let new = sqlx::query(
-            "INSERT INTO machines (key, fingerprint, state, created_ms) VALUES ($1, $2, 'pending', $3) \
-             ON CONFLICT DO NOTHING",
-        );
-        new.bind(key.map(|key| key.to_string()))
-            .bind(fingerprint)
-            .bind(now_ms())
-            .execute(&mut *tx)
-            .await?;
-        let id = sqlx::query_scalar("SELECT id FROM machines WHERE fingerprint = $1");
-        let id = id.bind(fingerprint).fetch_one(&mut *tx).await?;
-        approve_in(&mut tx, id, approve).await?;
-        tx.commit().await?;
-        Ok(id)
-    }
-
     /// Refuses a machine; returns its number.
     pub(crate) async fn refuse(&self, wanted: &str) -> Result<i64> {
         let id = self.find_machine(wanted).await?;
         let mut tx = self.begin().await?;
         let refuse = sqlx::query("UPDATE machines SET state = 'refused' WHERE id = $1");
         refuse.bind(id).execute(&mut *tx).await?;
+        audit::note_of(&mut tx, id, "machine.refuse", json!({})).await?;
         tx.commit().await?;
         Ok(id)
     }
@@ -168,7 +167,8 @@ impl Store {
             let remove = sqlx::query("DELETE FROM machine_groups WHERE machine = $1 AND name = $2");
             remove.bind(id).bind(group).execute(&mut *tx).await?;
         }
-        let changed = refresh(&mut tx).await?;
+        let changed = refresh(&mut tx, By::Operator, Some(id)).await?;
+        audit::note_of(&mut tx, id, "machine.group", json!(groups)).await?;
         tx.commit().await?;
         Ok((id, changed))
     }
@@ -189,6 +189,9 @@ impl Store {
 
 /// Approval counts the generation up even when nothing is assigned, so that a machine that waits hears of it.
 async fn approve_in(tx: &mut Tx, id: i64, approve: &api::Approve) -> Result<()> {
+    let fingerprint = sqlx::query_scalar("SELECT fingerprint FROM machines WHERE id = $1");
+    let fingerprint: String = fingerprint.bind(id).fetch_one(&mut **tx).await?;
+    enrolment::check_not_revoked(tx, &fingerprint).await?;
     let name = match &approve.name {
         Some(name) => available(tx, name, id).await?,
         None => suggested(tx, id).await?,
@@ -202,7 +205,15 @@ async fn approve_in(tx: &mut Tx, id: i64, approve: &api::Approve) -> Result<()> 
     .execute(&mut **tx)
     .await?;
     add_groups(tx, id, &approve.groups).await?;
-    refresh(tx).await?;
+    enrolment::label(tx, id, approve).await?;
+    audit::note_of(
+        tx,
+        id,
+        "machine.approve",
+        json!({ "key": fingerprint, "groups": approve.groups }),
+    )
+    .await?;
+    refresh(tx, By::Operator, Some(id)).await?;
     Ok(())
 }
 
@@ -248,16 +259,27 @@ async fn note_boot(tx: &mut Tx, boot: &Boot<'_>) -> Result<()> {
 
 /// Begins a power-on, unless it has begun; the runs of those before will say no more.
 async fn begin_boot(tx: &mut Tx, machine: i64, boot: &str) -> Result<()> {
-    super::events::boot_row(tx, machine, boot).await?;
-    sqlx::query(
-        "UPDATE runs SET state = 'lost', ended_ms = $3 WHERE machine = $1 AND state = 'running' \
-         AND boot <> (SELECT id FROM boots WHERE machine = $1 AND boot = $2)",
-    )
-    .bind(machine)
-    .bind(boot)
-    .bind(now_ms())
-    .execute(&mut **tx)
-    .await?;
+    let (boot, _) = super::events::boot_row(tx, machine, boot).await?;
+    let begun = sqlx::query(
+        "UPDATE machines SET boot = $2, phase = NULL, phase_ms = NULL, booted_ms = NULL \
+         WHERE id = $1 AND boot IS DISTINCT FROM $2",
+    );
+    if begun.bind(machine).bind(boot).execute(&mut **tx).await?.rows_affected() == 0 {
+        return Ok(());
+    }
+    let why = "the machine came back before the system that was started had said that it is up";
+    ends::unconfirmed(tx, machine, why).await?;
+    let lost = sqlx::query_as(
+        "UPDATE runs SET state = 'lost', ended_ms = $3 WHERE machine = $1 AND state = 'running' AND boot <> $2 \
+         RETURNING assignment, name, serial",
+    );
+    let lost: Vec<(Option<i64>, Option<String>, Option<i64>)> =
+        lost.bind(machine).bind(boot).bind(now_ms()).fetch_all(&mut **tx).await?;
+    for (assignment, name, serial) in lost {
+        let (name, serial) = (name.unwrap_or_default(), serial.unwrap_or_default());
+        let place = format!("the machine restarted in the middle of {name} serial {serial}");
+        failing::failed(tx, machine, assignment, &place).await?;
+    }
     Ok(())
 }
 
@@ -289,6 +311,7 @@ mod tests {
             name: None,
             inventory: Inventory::default(),
             last_run: None,
+            token: None,
             uptime_ms: 0,
         }
     }

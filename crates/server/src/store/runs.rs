@@ -63,6 +63,12 @@ impl TryFrom<Row> for api::Run {
     }
 }
 
+/// A machine's last run, with the power-on's number in the database.
+pub(super) struct LastRun {
+    pub(super) boot: i64,
+    pub(super) run: api::Run,
+}
+
 /// Which of a run's events to read.
 #[derive(Clone, Copy)]
 pub(crate) struct LogPage {
@@ -89,19 +95,24 @@ impl Store {
         rows.into_iter().map(TryInto::try_into).collect()
     }
 
-    /// Each machine's last run.
-    pub(super) async fn last_runs(&self, only: Option<i64>) -> Result<HashMap<i64, api::Run>> {
+    /// Each machine's last run, and on which power-on that was.
+    pub(super) async fn last_runs(&self, only: Option<i64>) -> Result<HashMap<i64, LastRun>> {
         let rows = sqlx::query_as(select(
             "WHERE r.id IN (SELECT MAX(id) FROM runs WHERE machine = $1 OR $1 = 0 GROUP BY machine)",
         ));
         let rows: Vec<Row> = rows.bind(only.unwrap_or_default()).fetch_all(&self.reader).await?;
-        rows.into_iter().map(|row| Ok((row.machine, row.try_into()?))).collect()
+        let last = |row: Row| {
+            let (machine, boot) = (row.machine, row.boot);
+            Ok((machine, LastRun { boot, run: row.try_into()? }))
+        };
+        rows.into_iter().map(last).collect()
     }
 
-    /// A machine's last run; `current`: only one of what it is assigned now, begun after it was assigned.
+    /// A machine's last run; `current`: only one of what it was assigned by an operator last, begun after that. What
+    /// was to be done once may be over by now, and another assignment in force.
     pub(crate) async fn last_run(&self, machine: i64, current: bool) -> Result<Option<api::Run>> {
         let row = sqlx::query_as(select(
-            "LEFT JOIN assignments a ON a.id = m.assignment LEFT JOIN bundles b ON b.id = a.bundle \
+            "LEFT JOIN assignments a ON a.id = m.asked LEFT JOIN bundles b ON b.id = a.bundle \
              WHERE r.machine = $1 AND (NOT $2 OR (r.bundle = b.digest AND r.started_ms >= a.assigned_ms)) \
              ORDER BY r.id DESC LIMIT 1",
         ));

@@ -94,6 +94,11 @@ impl TestServer {
         &self.token
     }
 
+    /// Asks with another token from now on.
+    pub(crate) fn use_token(&mut self, token: &str) {
+        token.clone_into(&mut self.token);
+    }
+
     /// A machine with a new key, not connected before its first request.
     pub(crate) async fn machine(&self) -> Machine {
         Machine::new(self, KeyPair::generate_for(&PKCS_ED25519).unwrap()).await
@@ -192,12 +197,21 @@ impl Machine {
                 ..Inventory::default()
             },
             last_run: None,
+            token: None,
             uptime_ms: 1234,
         }
     }
 
     pub(crate) async fn boot(&self) -> BootReply {
         self.boot_as(None).await
+    }
+
+    /// Shows a token that approves it.
+    pub(crate) async fn boot_with(&self, token: &str) -> Order {
+        let mut request = self.boot_request(None);
+        request.token = Some(token.to_owned());
+        let reply: BootReply = self.post("boot", &request).await.unwrap();
+        reply.order
     }
 
     pub(crate) async fn boot_as(&self, name: Option<&str>) -> BootReply {

@@ -14,7 +14,12 @@ use xenoboot_wire::{
 const RUN: RunId = RunId([0xab; 16]);
 
 fn started() -> What {
-    What::RunStarted { bundle: Digest::of(b"x"), name: "repair".into(), serial: 3 }
+    What::RunStarted {
+        bundle: Digest::of(b"x"),
+        name: "repair".into(),
+        serial: 3,
+        generation: None,
+    }
 }
 
 fn phase(name: &str) -> What {
@@ -152,7 +157,11 @@ async fn the_run_of_what_is_assigned_now_is_waited_for() {
     let machine = server.approved("m").await;
     let digest = server.push("repair", 1).await;
     let start = |n, run| {
-        event(n, Some(run), What::RunStarted { bundle: digest, name: "repair".into(), serial: 1 })
+        event(
+            n,
+            Some(run),
+            What::RunStarted { bundle: digest, name: "repair".into(), serial: 1, generation: None },
+        )
     };
     server.assign("repair", json!({ "machine": "m" })).await;
     machine.events(vec![start(1, RUN)]).await.unwrap();

@@ -7,9 +7,13 @@
     reason = "a test that panics has failed, which is what it is for"
 )]
 
+mod access;
 mod assignments;
 mod client;
 mod connections;
+mod enrolment;
 mod events;
 mod machines;
+mod states;
 mod transfers;
+mod upkeep;

@@ -22,7 +22,7 @@ use xenoboot_wire::{
 pub(crate) static APPLET: Applet = Applet {
     name: "xb",
     summary: "Tells the operator, through the agent, how the script gets on.",
-    usage: "progress PERCENT [TEXT]...\nreport KEY=VALUE...\nlog TEXT...\nsettle [PATH]...\ninventory [--json]\nsecret NAME\nkexec [OPTION]... KERNEL\nboot-local [OPTION]... [ENTRY]\nfetch [OPTION]... URL...\nimage write|verify|capture|unpack|list [OPTION]...\nstatus",
+    usage: "progress PERCENT [TEXT]...\nreport KEY=VALUE...\nlog TEXT...\nsettle [PATH]...\ninventory [--json]\nsecret NAME\nkexec [OPTION]... KERNEL\nboot-local [OPTION]... [ENTRY]\nconfirm-url [--curl]\nfetch [OPTION]... URL...\nimage write|verify|capture|unpack|list [OPTION]...\nstatus",
     options: &[
         Opt {
             short: '\0',
@@ -37,6 +37,7 @@ pub(crate) static APPLET: Applet = Applet {
             help: "how long settle waits; 30 if not given",
         },
         Opt { short: '\0', long: "json", value: "", help: "the inventory as JSON" },
+        Opt { short: '\0', long: "curl", value: "", help: "confirm-url: the whole command" },
         Opt { short: '\0', long: "sysroot", value: "FOLDER", help: "the inventory of FOLDER/sys" },
     ],
     notes: "progress shows PERCENT, 0 to 100, and what is being done. report keeps a result: KEY has 1 to 64\n\
@@ -45,6 +46,8 @@ pub(crate) static APPLET: Applet = Applet {
             PATH, a disk for instance, exists. inventory prints what the machine is made of; it asks nobody.\n\
             secret prints a secret that came sealed with the bundle, as it is, with nothing added. In the\n\
             script's own output it would be covered: give it to a command or a file.\n\
+            confirm-url prints a URL that the system started next asks once, by POST, to say that it is up;\n\
+            with --curl the command that does so. Whoever has it can say so: keep it to that system.\n\
             kexec, boot-local, fetch and image have a --help of their own.",
     example: "xb settle /dev/sda || exit\nxb progress 40 checking /dev/sda1\nxb report filesystem=clean mounts=3\nxb secret luks | cryptsetup open --key-file - /dev/sda2 root",
     run,
@@ -71,7 +74,7 @@ pub(crate) static KEXEC: Applet = Applet {
     run: |args| {
         let watchdog_s = args.number("watchdog")?.unwrap_or(180);
         kexec::load(args)?;
-        tell(Path::new(SOCKET), &Request::Kexec { watchdog_s })?;
+        tell(Path::new(SOCKET), &Request::Kexec { watchdog_s }, false)?;
         Ok(0)
     },
 };
@@ -104,10 +107,11 @@ fn run(args: &Args) -> anyhow::Result<u8> {
         }
         ["log", text @ ..] if !text.is_empty() => vec![Request::Log { text: line(text)? }],
         ["secret", name] => vec![Request::Secret { name: (*name).to_owned() }],
+        ["confirm-url"] => vec![Request::ConfirmUrl],
         ["status"] => vec![Request::Status],
         [] => {
             return usage_error(
-                "what shall be done? progress, report, log, secret, settle, inventory or status",
+                "what shall be done? progress, report, log, secret, confirm-url, settle, inventory or status",
             );
         }
         ["progress"] => return usage_error("progress needs a PERCENT"),
@@ -115,18 +119,19 @@ fn run(args: &Args) -> anyhow::Result<u8> {
         ["log"] => return usage_error("log needs a TEXT"),
         ["inventory", ..] => return usage_error("inventory takes no argument"),
         ["secret", ..] => return usage_error("secret needs one NAME"),
+        ["confirm-url", ..] => return usage_error("confirm-url takes no argument"),
         ["status", ..] => return usage_error("status takes no argument"),
         [other, ..] => return usage_error(format!("unknown command {other:?}")),
     };
     let socket = args.value("socket").map_or_else(|| PathBuf::from(SOCKET), PathBuf::from);
     for request in &requests {
-        tell(&socket, request)?;
+        tell(&socket, request, args.has("curl"))?;
     }
     Ok(0)
 }
 
-/// Sends a request; prints what the agent answers, if that is text.
-fn tell(socket: &Path, request: &Request) -> anyhow::Result<()> {
+/// Sends a request; prints what the agent answers, if that is text. `curl`: a URL as a command.
+fn tell(socket: &Path, request: &Request, curl: bool) -> anyhow::Result<()> {
     match ask(socket, request)? {
         Response::Done => {}
         Response::Status(text) => {
@@ -141,6 +146,12 @@ fn tell(socket: &Path, request: &Request) -> anyhow::Result<()> {
             out.write_all(&bytes.0)?;
             out.flush()?;
         }
+        // The pin says who the server is: its certificate is nobody's but its own.
+        Response::ConfirmUrl { url, pins } if curl => writeln!(
+            std::io::stdout(),
+            "curl --fail --silent --show-error --retry 30 --retry-delay 5 --retry-connrefused --max-time 30 --insecure --pinnedpubkey '{pins}' --request POST '{url}'"
+        )?,
+        Response::ConfirmUrl { url, .. } => writeln!(std::io::stdout(), "{url}")?,
         Response::Refused(reason) => bail!("the agent refused: {reason}"),
     }
     Ok(())

@@ -1,15 +1,21 @@
 //! Machines as operators see them.
 
-use super::{Result, Store, StoreError, state};
+use super::{
+    Result, Store, StoreError,
+    observed::{Context, observed},
+    state,
+};
 use crate::{
     api::{self, Assigned, Target},
     hub::Hub,
+    store::{ends::desired, runs::LastRun},
+    time::now_ms,
 };
 use sqlx::FromRow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 #[derive(FromRow)]
-struct Row {
+pub(super) struct Row {
     id: i64,
     key: Option<String>,
     fingerprint: String,
@@ -23,8 +29,20 @@ struct Row {
     inventory: Option<String>,
     failure: Option<String>,
     failure_ms: Option<i64>,
+    boot: Option<i64>,
+    /// When that power-on was heard of first.
+    pub(super) boot_ms: Option<i64>,
+    pub(super) phase: Option<String>,
+    pub(super) phase_ms: Option<i64>,
+    pub(super) booted_ms: Option<i64>,
+    pub(super) confirm_ms: Option<i64>,
     scope: Option<String>,
     group_name: Option<String>,
+    selector: Option<String>,
+    desired: Option<String>,
+    once: Option<bool>,
+    confirm_s: Option<i64>,
+    reason: Option<String>,
     assigned_ms: Option<i64>,
     digest: Option<String>,
     bundle_name: Option<String>,
@@ -32,22 +50,32 @@ struct Row {
 }
 
 impl Row {
-    fn assigned(&self) -> Option<Assigned> {
-        let by = match self.scope.as_deref()? {
-            "machine" => Target::Machine(self.name.clone()?),
-            "group" => Target::Group(self.group_name.clone()?),
+    fn assigned(&self) -> Result<Option<Assigned>> {
+        let (Some(scope), Some(state), Some(assigned_ms)) =
+            (&self.scope, &self.desired, self.assigned_ms)
+        else {
+            return Ok(None);
+        };
+        let by = match (scope.as_str(), &self.group_name, &self.selector) {
+            ("machine" | "rescue", ..) => Target::Machine(self.name.clone().unwrap_or_default()),
+            (_, Some(group), _) => Target::Group(group.clone()),
+            (_, _, Some(selector)) => Target::Labels(selector.clone()),
             _ => Target::Default,
         };
-        Some(Assigned {
-            bundle: self.digest.clone()?,
-            name: self.bundle_name.clone()?,
-            serial: self.serial?,
+        Ok(Some(Assigned {
+            state: desired(state)?,
+            bundle: self.digest.clone(),
+            name: self.bundle_name.clone(),
+            serial: self.serial,
             by,
-            assigned_ms: self.assigned_ms?,
-        })
+            once: self.once.unwrap_or_default(),
+            confirm_within_s: self.confirm_s,
+            reason: self.reason.clone(),
+            assigned_ms,
+        }))
     }
 
-    fn failure(&self) -> Option<api::Failure> {
+    pub(super) fn failure(&self) -> Option<api::Failure> {
         let (code, cause) = self.failure.as_deref()?.split_once(' ')?;
         Some(api::Failure {
             code: code.to_owned(),
@@ -69,21 +97,29 @@ impl Store {
         hub: &Hub,
     ) -> Result<Vec<api::MachineDetails>> {
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT m.*, a.scope, a.group_name, a.assigned_ms, b.digest, b.name AS bundle_name, b.serial \
+            "SELECT m.*, a.scope, a.group_name, a.selector, a.state AS desired, a.once, a.confirm_s, a.reason, a.assigned_ms, \
+             b.digest, b.name AS bundle_name, b.serial, p.first_ms AS boot_ms \
              FROM machines m LEFT JOIN assignments a ON a.id = m.assignment LEFT JOIN bundles b ON b.id = a.bundle \
+             LEFT JOIN boots p ON p.id = m.boot \
              WHERE m.id = $1 OR $1 = 0 \
              ORDER BY CASE m.state WHEN 'pending' THEN 0 WHEN 'approved' THEN 1 ELSE 2 END, m.name, m.id",
         )
         .bind(only.unwrap_or_default())
         .fetch_all(&self.reader)
         .await?;
-        let (mut groups, mut runs) = (self.groups(only).await?, self.last_runs(only).await?);
-        rows.into_iter()
-            .map(|row| {
-                let machine = shown(&row, groups.remove(&row.id), runs.remove(&row.id), hub)?;
-                Ok(api::MachineDetails { machine, inventory: json(row.inventory.as_ref()) })
-            })
-            .collect()
+        let mut about = About {
+            groups: self.groups(only).await?,
+            labels: self.labels(only).await?,
+            flags: self.flags(only).await?,
+            runs: self.last_runs(only).await?,
+            silent_ms: i64::from(self.stored_policy().await?.silent_s) * 1000,
+            now_ms: now_ms(),
+        };
+        let shown = |row: Row| {
+            let inventory = json(row.inventory.as_ref());
+            Ok(api::MachineDetails { machine: shown(row, &mut about, hub)?, inventory })
+        };
+        rows.into_iter().map(shown).collect()
     }
 
     /// One machine.
@@ -108,30 +144,48 @@ impl Store {
     }
 }
 
-fn shown(
-    row: &Row,
-    groups: Option<Vec<String>>,
-    last_run: Option<api::Run>,
-    hub: &Hub,
-) -> Result<api::Machine> {
+/// What is kept of machines elsewhere than in their rows.
+struct About {
+    groups: HashMap<i64, Vec<String>>,
+    labels: HashMap<i64, BTreeMap<String, String>>,
+    flags: HashMap<i64, Vec<api::Flag>>,
+    runs: HashMap<i64, LastRun>,
+    silent_ms: i64,
+    now_ms: i64,
+}
+
+fn shown(row: Row, about: &mut About, hub: &Hub) -> Result<api::Machine> {
+    let last = about.runs.remove(&row.id);
+    let key = row.key.as_ref().and_then(|key| key.parse().ok());
+    let online = key.is_some_and(|key| hub.online(&key));
+    let seen_ms = hub.seen(row.id).max(row.seen_ms);
+    let observed = observed(
+        &row,
+        &Context {
+            online,
+            seen_ms,
+            run: last.as_ref().filter(|last| Some(last.boot) == row.boot).map(|last| &last.run),
+            now_ms: about.now_ms,
+            silent_ms: about.silent_ms,
+        },
+    );
     Ok(api::Machine {
-        name: row.name.clone(),
-        suggested_name: row.suggested_name.clone(),
-        fingerprint: row.fingerprint.clone(),
         state: state(&row.state)?,
-        online: row
-            .key
-            .as_ref()
-            .and_then(|key| key.parse().ok())
-            .is_some_and(|key| hub.online(&key)),
-        key: row.key.clone(),
-        seen_ms: hub.seen(row.id).or(row.seen_ms),
-        address: row.address.clone(),
-        groups: groups.unwrap_or_default(),
-        generation: row.generation,
-        assigned: row.assigned(),
-        last_run,
+        online,
+        seen_ms,
+        groups: about.groups.remove(&row.id).unwrap_or_default(),
+        labels: about.labels.remove(&row.id).unwrap_or_default(),
+        flags: about.flags.remove(&row.id).unwrap_or_default(),
+        assigned: row.assigned()?,
+        observed,
+        last_run: last.map(|last| last.run),
         image: json(row.image.as_ref()),
         failure: row.failure(),
+        name: row.name,
+        suggested_name: row.suggested_name,
+        fingerprint: row.fingerprint,
+        key: row.key,
+        address: row.address,
+        generation: row.generation,
     })
 }

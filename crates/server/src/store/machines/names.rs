@@ -2,9 +2,26 @@
 
 use super::{Result, Store, StoreError, Tx};
 use crate::{near::near, store::MIN_PREFIX};
-use sqlx::FromRow;
+use sqlx::{FromRow, QueryBuilder, Sqlite};
+use std::collections::BTreeSet;
 
 impl Store {
+    /// Names, or fingerprints, of these machines.
+    pub(crate) async fn names(&self, machines: &BTreeSet<i64>) -> Result<Vec<String>> {
+        if machines.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "SELECT COALESCE(name, fingerprint) FROM machines WHERE id IN (",
+        );
+        let mut ids = query.separated(", ");
+        for id in machines {
+            ids.push_bind(*id);
+        }
+        query.push(") ORDER BY id");
+        Ok(query.build_query_scalar().fetch_all(&self.reader).await?)
+    }
+
     /// The machine that `wanted` names.
     pub(crate) async fn find_machine(&self, wanted: &str) -> Result<i64> {
         #[derive(FromRow)]

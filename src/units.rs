@@ -1,7 +1,7 @@
 //! Durations and sizes as people write them: `30d`, `90s`, `256M`.
 
 /// Seconds of `30d`, `12h`, `10m`, `45s`.
-pub(super) fn duration(text: &str) -> Result<u64, String> {
+pub(crate) fn duration(text: &str) -> Result<u64, String> {
     let unit = |c| match c {
         's' => Some(1),
         'm' => Some(60),
@@ -15,7 +15,7 @@ pub(super) fn duration(text: &str) -> Result<u64, String> {
 }
 
 /// Bytes of `64K`, `256M`, `2G` (powers of 1024).
-pub(super) fn size(text: &str) -> Result<u64, String> {
+pub(crate) fn size(text: &str) -> Result<u64, String> {
     let unit = |c| match c {
         'K' => Some(1 << 10),
         'M' => Some(1 << 20),

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 const DAY: u64 = 86_400;
 
 /// Now, Unix seconds.
-pub(super) fn now() -> anyhow::Result<u64> {
+pub(crate) fn now() -> anyhow::Result<u64> {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     Ok(since.context("this computer's clock is before 1970")?.as_secs())
 }
@@ -29,7 +29,7 @@ fn days_in_month(year: u64, month: u64) -> u64 {
 }
 
 /// Parses `YYYY-MM-DDTHH:MM:SSZ`, `YYYY-MM-DD` (its beginning) or Unix seconds.
-pub(super) fn parse(text: &str) -> anyhow::Result<u64> {
+pub(crate) fn parse(text: &str) -> anyhow::Result<u64> {
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
         return Ok(text.parse()?);
     }
@@ -66,7 +66,7 @@ fn numbers(text: &str, separator: char, widths: [usize; 3]) -> Option<[u64; 3]> 
 }
 
 /// Shows Unix seconds as `YYYY-MM-DDTHH:MM:SSZ`.
-pub(super) fn show(seconds: u64) -> String {
+pub(crate) fn show(seconds: u64) -> String {
     let (days, rest) = (seconds / DAY, seconds % DAY);
     // 366 days a year never overshoots; the loop then makes up for what is missing.
     let mut year = 1970 + days / 366;
