@@ -46,7 +46,8 @@ fn a_disk_with_a_file_system_becomes_its_used_chunks() {
         .path()
         .join("out")
         .join(xenoboot_pack::store::path(xenoboot_pack::store::Kind::Page, &index.pages[0]));
-    let page = index.page(0, &fs::read(page).unwrap()).unwrap();
+    let page = xenoboot_pack::index::File::verify(fs::read(page).unwrap(), index.pages[0]).unwrap();
+    let page = index.page(0, &page).unwrap();
     let unused: u64 =
         page.runs().iter().map(|run| if let Run::Unused(n) = run { *n } else { 0 }).sum();
     assert!(unused > 40, "{page:?}");
