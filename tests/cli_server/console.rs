@@ -81,7 +81,9 @@ fn an_operator_and_a_machine_are_joined() {
     let wrong = server.fails(&["ssh", "--fingerprint", "AAAA-AAAA", "cupboard"]);
     assert!(wrong.contains(&fingerprint) && wrong.contains("not AAAA-AAAA"), "{wrong}");
     let away = server.fails(&["proxy", "cupboard"]);
-    assert!(away.contains("cupboard is not connected"), "{away}");
+    // The server may not have seen yet that the machine's last connection has ended.
+    let words = ["cupboard is not connected", "takes no more sessions"];
+    assert!(words.iter().any(|words| away.contains(words)), "{away}");
 
     let echo = runtime.spawn(async move {
         answer(&machine).await.unwrap();

@@ -152,7 +152,7 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn new(&self, state: Desired) -> New<'_> {
+    fn entry(&self, state: Desired) -> New<'_> {
         let (scope, group) = match &self.target {
             Target::Machine(_) => ("machine", None),
             Target::Group(name) => ("group", Some(name.as_str())),
@@ -219,7 +219,7 @@ impl Store {
             super::failing::lift(&mut tx, machine).await?;
         }
         let state = assign.state.unwrap_or_default();
-        let new = wanted.new(state);
+        let new = wanted.entry(state);
         let takes_back = assign.bundle.is_none() && assign.state.is_none();
         if takes_back {
             if new.remove_others(&mut tx, assign.once.then_some(true)).await? == 0 {

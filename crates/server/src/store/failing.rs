@@ -22,11 +22,13 @@ pub(super) async fn flag(tx: &mut Tx, machine: i64, kind: &str, reason: &str) ->
     Ok(())
 }
 
-/// Ends what is done because a machine failed, and takes its flags away; whether there were any.
+/// Ends what is done because a machine failed, and takes its flags away, but for that of a key in two places, which
+/// another assignment does not mend; whether there were any.
 pub(super) async fn lift(tx: &mut Tx, machine: i64) -> Result<bool> {
     let rescue = sqlx::query("DELETE FROM assignments WHERE scope = 'rescue' AND machine = $1");
     let rescue = rescue.bind(machine).execute(&mut **tx).await?.rows_affected();
-    let flags = sqlx::query("DELETE FROM flags WHERE machine = $1").bind(machine);
+    let flags = sqlx::query("DELETE FROM flags WHERE machine = $1 AND kind <> 'cloned'");
+    let flags = flags.bind(machine);
     let flags = flags.execute(&mut **tx).await?.rows_affected();
     let anew = sqlx::query(
         "UPDATE machines SET failures = 0, place = NULL, retry_ms = NULL WHERE id = $1",
@@ -79,6 +81,8 @@ impl Store {
         let id = self.find_machine(wanted).await?;
         let mut tx = self.begin().await?;
         lift(&mut tx, id).await?;
+        let rest = sqlx::query("DELETE FROM flags WHERE machine = $1").bind(id);
+        rest.execute(&mut *tx).await?;
         let changed = refresh(&mut tx, By::Operator, Some(id)).await?;
         audit::note_of(&mut tx, id, "machine.clear", json!({})).await?;
         tx.commit().await?;
