@@ -2,6 +2,7 @@
 
 mod log;
 mod show;
+mod verify;
 
 pub(crate) use show::state_of;
 
@@ -60,6 +61,16 @@ Examples:
   xenoboot assign repair --machine cupboard && xenoboot run log --machine cupboard --follow
   xenoboot run log --machine cupboard --follow --timeout 600")]
     Log(log::Args),
+    /// Check the signatures of what a run reported with `xb report --sign`
+    #[command(after_help = "\
+Every signed report is printed, and whether the machine's key signed just that, for that run of that bundle. The
+exit status is 0 only if all are right and there is one. The machine's key comes from the server; with --signed-by
+the server need not be believed.
+
+Examples:
+  xenoboot run verify-report 3fa9
+  xenoboot run verify-report --machine cupboard --signed-by 7ZQ4-0M3K-V9RB-22TC-HX5E")]
+    VerifyReport(verify::Args),
 }
 
 /// Which run.
@@ -107,6 +118,7 @@ pub(crate) fn run(args: Args, output: &Output) -> anyhow::Result<()> {
             show::one(&details, output)
         }
         Verb::Log(args) => log::run(&args, &mut client, output),
+        Verb::VerifyReport(args) => verify::run(&args, &mut client, output),
     }
 }
 

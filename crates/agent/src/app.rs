@@ -189,11 +189,13 @@ impl Foundation {
         reporter.works(&["XB-INI-05", "XB-INI-06"]);
         let fleet = trust.fleet;
         let secrets = again(&reporter, || Secrets::new(&identity, fleet)).await;
+        let signer = again(&reporter, || identity.signing_key()).await;
         let desk = Desk {
             reporter: reporter.clone(),
             current: self.current.clone(),
             secrets: Arc::new(secrets),
             confirmations: Confirmations::new(self.server.clone(), self.boot, &site),
+            signer: Arc::new(signer),
         };
         serve_scripts(self.layout.socket(), desk);
         let kept = Kept::load(&self.layout.state("state"), self.boot);

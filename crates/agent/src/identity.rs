@@ -10,7 +10,7 @@ use std::{
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::Path,
 };
-use xenoboot_bundle::sealed::OpeningKey;
+use xenoboot_bundle::{SigningKey, sealed::OpeningKey};
 use xenoboot_wire::MachineKey;
 use zeroize::Zeroizing;
 
@@ -69,6 +69,15 @@ impl Identity {
     #[must_use]
     pub fn private_key(&self) -> PrivatePkcs8KeyDer<'static> {
         PrivatePkcs8KeyDer::from(self.key.serialize_der())
+    }
+
+    /// The private key, for signing what scripts report.
+    ///
+    /// # Errors
+    /// Never for a key that was loaded.
+    pub fn signing_key(&self) -> anyhow::Result<SigningKey> {
+        let der = Zeroizing::new(self.key.serialize_der());
+        Ok(SigningKey::from_pkcs8(&der)?)
     }
 
     /// The private key, for opening what was sealed for this machine.

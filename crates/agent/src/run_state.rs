@@ -19,7 +19,7 @@ pub struct CurrentRun(Arc<Mutex<Current>>);
 
 #[derive(Debug, Default)]
 struct Current {
-    run: Option<RunId>,
+    run: Option<(RunId, Digest)>,
     dir: PathBuf,
     kexec: Option<u32>,
 }
@@ -28,6 +28,12 @@ impl CurrentRun {
     /// Which run it is.
     #[must_use]
     pub fn get(&self) -> Option<RunId> {
+        self.lock().run.map(|(run, _)| run)
+    }
+
+    /// Which run it is, and of which bundle.
+    #[must_use]
+    pub fn of_bundle(&self) -> Option<(RunId, Digest)> {
         self.lock().run
     }
 
@@ -38,8 +44,8 @@ impl CurrentRun {
     }
 
     /// A run begins, of the bundle that was unpacked into `dir`.
-    pub fn begin(&self, run: RunId, dir: &Path) {
-        *self.lock() = Current { run: Some(run), dir: dir.to_owned(), kexec: None };
+    pub fn begin(&self, run: RunId, bundle: Digest, dir: &Path) {
+        *self.lock() = Current { run: Some((run, bundle)), dir: dir.to_owned(), kexec: None };
     }
 
     /// The run has ended.

@@ -14,6 +14,10 @@ use tokio::{
     sync::Semaphore,
     time::timeout,
 };
+use xenoboot_bundle::{
+    SigningKey,
+    report::{self, SignedReport},
+};
 use xenoboot_wire::{
     boot::Bytes,
     decode, encode,
@@ -56,6 +60,8 @@ pub struct Desk {
     pub secrets: Arc<Secrets>,
     /// Who gives out confirmations' URLs.
     pub confirmations: Confirmations,
+    /// The machine's key, for reports that are to be signed.
+    pub signer: Arc<SigningKey>,
 }
 
 /// Serves for ever.
@@ -98,7 +104,7 @@ async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin, desk: &Desk) 
 }
 
 async fn answer(request: Request, desk: &Desk) -> Response {
-    let Desk { reporter, current, secrets, confirmations } = desk;
+    let Desk { reporter, current, secrets, confirmations, .. } = desk;
     if matches!(request, Request::Status) {
         let mut text = reporter.status(|s| s.describe(uptime_ms()));
         if text.len() > MAX_FRAME / 2 {
@@ -128,15 +134,36 @@ async fn answer(request: Request, desk: &Desk) -> Response {
             Err(why) => Response::Refused(why),
         };
     }
-    let what = match checked(request, reporter) {
-        Ok(what) => what,
+    let sign = matches!(request, Request::SignedReport { .. });
+    let told = match checked(request, reporter) {
+        Ok(what) if sign => signed(what, desk),
+        Ok(what) => Ok(vec![what]),
+        Err(why) => Err(why),
+    };
+    let told = match told {
+        Ok(told) => told,
         Err(why) => return Response::Refused(why),
     };
-    show(&what, reporter);
-    match reporter.event(Some(run), what) {
-        Some(_) => Response::Done,
-        None => Response::Refused("too much waits to be sent to the server".to_owned()),
+    for what in told {
+        show(&what, reporter);
+        if reporter.event(Some(run), what).is_none() {
+            return Response::Refused("too much waits to be sent to the server".to_owned());
+        }
     }
+    Response::Done
+}
+
+/// A report and its signature, as another report. What is signed is what is sent: secrets are covered by then.
+fn signed(what: What, desk: &Desk) -> Result<Vec<What>, String> {
+    let What::Report { key, value } = what else { return Ok(vec![what]) };
+    if key.len() > report::MAX_KEY {
+        return Err(format!("the key of a signed report has at most {} bytes", report::MAX_KEY));
+    }
+    let (run, bundle) = desk.current.of_bundle().ok_or("no script is running")?;
+    let signature = SignedReport { run, bundle, key: &key, value: &value }.sign(&desk.signer);
+    let signature = signature.iter().map(|byte| format!("{byte:02x}")).collect();
+    let beside = What::Report { key: format!("{key}{}", report::SUFFIX), value: signature };
+    Ok(vec![What::Report { key, value }, beside])
 }
 
 fn kexec(watchdog_s: u32, reporter: &Reporter, current: &CurrentRun) -> Response {
@@ -159,7 +186,7 @@ fn checked(request: Request, reporter: &Reporter) -> Result<What, String> {
             Err(format!("{percent} is more than 100 percent"))
         }
         Request::Progress { percent, text } => Ok(What::Progress { percent, text: short(text)? }),
-        Request::Report { key, value } => {
+        Request::Report { key, value } | Request::SignedReport { key, value } => {
             let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
             if key.is_empty() || key.len() > MAX_KEY || !key.bytes().all(good) {
                 return Err(format!("a key has 1 to {MAX_KEY} letters, digits, '-', '_' and '.'"));
@@ -181,6 +208,7 @@ fn show(what: &What, reporter: &Reporter) {
             reporter.status(|s| s.progress = Some((*percent, text.clone())));
             reporter.console(&format!("progress: {percent} % {text}"));
         }
+        What::Report { key, .. } if key.ends_with(report::SUFFIX) => {}
         What::Report { key, value } => reporter.console(&format!("report: {key}={value}")),
         What::Line { text, .. } => {
             reporter.status(|s| s.push_output(text));
@@ -196,7 +224,7 @@ mod tests {
     use crate::{identity::Identity, layout::Layout, testing::reporter};
     use tokio::net::UnixStream;
     use xenoboot_bundle::sealed::{Label, seal};
-    use xenoboot_wire::{BootId, FleetId, RunId};
+    use xenoboot_wire::{BootId, Digest, FleetId, RunId};
 
     async fn ask(path: &Path, frame: &[u8]) -> Response {
         let mut stream = UnixStream::connect(path).await.unwrap();
@@ -227,8 +255,14 @@ mod tests {
         let site = xenoboot_site::Site::parse(site).unwrap();
         let (_slot, server) = crate::server::Server::new();
         let confirmations = Confirmations::new(server, BootId([1; 16]), &site);
-        let desk =
-            Desk { reporter: reporter.clone(), current: current.clone(), secrets, confirmations };
+        let signer = Arc::new(identity.signing_key().unwrap());
+        let desk = Desk {
+            reporter: reporter.clone(),
+            current: current.clone(),
+            secrets,
+            confirmations,
+            signer,
+        };
         tokio::spawn(serve(listener, desk));
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         // A connection that says nothing keeps nobody else from being heard.
@@ -238,7 +272,7 @@ mod tests {
         assert!(
             matches!(ask(&path, &progress).await, Response::Refused(why) if why.contains("no script"))
         );
-        current.begin(RunId([3; 16]), dir.path());
+        current.begin(RunId([3; 16]), Digest([4; 32]), dir.path());
         assert_eq!(ask(&path, &progress).await, Response::Done);
         let report = |key: &str| frame(&Request::Report { key: key.into(), value: "v".into() });
         assert_eq!(ask(&path, &report("disk.sda-1_x")).await, Response::Done);
@@ -257,6 +291,10 @@ mod tests {
         let opened = ask(&path, &secret("luks")).await;
         assert_eq!(opened, Response::Secret(Bytes(b"open sesame".to_vec())));
         assert_eq!(ask(&path, &log).await, Response::Done);
+        let signed = frame(&Request::SignedReport { key: "disk1".into(), value: "gone".into() });
+        assert_eq!(ask(&path, &signed).await, Response::Done);
+        let long = Request::SignedReport { key: "k".repeat(61), value: "gone".into() };
+        assert!(matches!(ask(&path, &frame(&long)).await, Response::Refused(_)));
         let over = frame(&Request::Progress { percent: 101, text: String::new() });
         assert!(matches!(ask(&path, &over).await, Response::Refused(_)));
         assert!(matches!(ask(&path, &[0xff; 8]).await, Response::Refused(_)));
@@ -270,10 +308,22 @@ mod tests {
         assert_eq!(current.wants_kexec(), None);
         assert_eq!(ask(&path, &kexec(60)).await, Response::Done);
         assert_eq!(current.wants_kexec(), Some(60));
-        current.begin(RunId([3; 16]), dir.path());
+        current.begin(RunId([3; 16]), Digest([4; 32]), dir.path());
         assert_eq!(current.wants_kexec(), None, "another run wants nothing yet");
         let events = reporter.batch();
-        assert_eq!(events.len(), 4);
+        assert_eq!(events.len(), 6);
+        let (What::Report { value, .. }, What::Report { key, value: signature }) =
+            (&events[4].what, &events[5].what)
+        else {
+            panic!("{events:?}")
+        };
+        assert_eq!((value.as_str(), key.as_str()), ("gone", "disk1.sig"));
+        let signature: Vec<u8> = (0..64)
+            .map(|at| u8::from_str_radix(&signature[2 * at..2 * at + 2], 16).unwrap())
+            .collect();
+        let (run, bundle) = (RunId([3; 16]), Digest([4; 32]));
+        let report = SignedReport { run, bundle, key: "disk1", value };
+        assert_eq!(report.verify(identity.machine, &signature), Ok(()));
         let line = |text: &str| What::Line { source: Source::Agent, text: text.to_owned() };
         assert_eq!(events[2].what, line("it is open sesame"), "nobody had asked for it yet");
         assert_eq!(events[3].what, line("it is [secret]"));

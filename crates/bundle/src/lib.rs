@@ -24,6 +24,7 @@ pub mod key;
 pub mod limits;
 pub mod manifest;
 pub mod path;
+pub mod report;
 pub mod sealed;
 mod unpack;
 mod verify;

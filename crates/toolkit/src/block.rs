@@ -35,6 +35,14 @@ impl Block {
         self.read(file).parse().ok()
     }
 
+    /// The serial number of a disk; empty when it tells none.
+    pub(crate) fn serial(&self) -> String {
+        let told = ["device/serial", "serial"].map(|file| self.read(file));
+        told.into_iter().find(|serial| !serial.is_empty()).unwrap_or_else(|| {
+            unit_serial(&fs::read(self.folder.join("device/vpd_pg80")).unwrap_or_default())
+        })
+    }
+
     /// A file of its queue; a partition has that of its disk.
     pub(crate) fn queue(&self, file: &str) -> String {
         let own = self.read(&format!("queue/{file}"));
@@ -104,6 +112,15 @@ impl Block {
     }
 }
 
+/// What SCSI and SATA disks tell: the page Unit Serial Number (SPC-4, 7.8.18).
+pub(crate) fn unit_serial(page: &[u8]) -> String {
+    let length =
+        page.get(2..4).map_or(0, |n| n.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)));
+    let text = page.get(4..).unwrap_or_default();
+    let text = String::from_utf8_lossy(text.get(..length).unwrap_or(text)).into_owned();
+    text.chars().filter(|c| !c.is_control()).collect::<String>().trim().to_owned()
+}
+
 /// Every device, by its numbers.
 ///
 /// # Errors
@@ -131,4 +148,16 @@ pub(crate) fn all(class: &Path) -> std::io::Result<Vec<Block>> {
         found.insert(device, Block { name, folder, device, size, disk, slaves });
     }
     Ok(found.into_values().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_serial_number_is_what_the_page_says_and_no_more() {
+        assert_eq!(unit_serial(b"\0\x80\0\x08  S3Z8NB rest"), "S3Z8NB");
+        assert_eq!(unit_serial(b"\0\x80\0\xffS3Z8\0\x1b"), "S3Z8");
+        assert_eq!(unit_serial(b"\0\x80"), "");
+    }
 }

@@ -9,6 +9,7 @@ pub(crate) mod guid;
 pub(crate) mod listing;
 pub(crate) mod mbr;
 pub(crate) mod script;
+pub(crate) mod search;
 pub(crate) mod space;
 pub(crate) mod types;
 

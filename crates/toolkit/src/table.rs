@@ -253,6 +253,7 @@ pub(crate) static TABLE: &[Row] = &[
             &applets::xb::boot_local::APPLET,
             &applets::fetch::APPLET,
             &applets::xb::image::APPLET,
+            &applets::xb::partitions::APPLET,
         ],
     ),
     own(&applets::xargs::APPLET),

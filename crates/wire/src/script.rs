@@ -28,6 +28,13 @@ pub enum Request {
         /// At most [`crate::event::MAX_TEXT`] bytes.
         value: String,
     },
+    /// `xb report --sign KEY=VALUE`: as `Report`, with the machine's signature reported beside it.
+    SignedReport {
+        /// As in `Report`, at most 60 of them.
+        key: String,
+        /// As in `Report`.
+        value: String,
+    },
     /// `xb log TEXT`: a line to screen and server, marked as the agent's.
     Log {
         /// The line.

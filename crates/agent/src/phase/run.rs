@@ -74,7 +74,7 @@ pub async fn run(
         s.output.clear();
         s.trouble = None;
     });
-    context.current.begin(run, &bundle.dir);
+    context.current.begin(run, assignment.bundle, &bundle.dir);
     let outcome = with_its_needs(context, run, &bundle).await;
     clean(context, run, bundle.dir.clone()).await;
     let act = match (&outcome, context.current.wants_kexec()) {

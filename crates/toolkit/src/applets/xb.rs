@@ -3,6 +3,7 @@
 pub(crate) mod boot_local;
 pub(crate) mod image;
 mod inventory;
+pub(crate) mod partitions;
 
 use super::kexec;
 use crate::applet::{Applet, Args, Opt, usage_error};
@@ -22,7 +23,7 @@ use xenoboot_wire::{
 pub(crate) static APPLET: Applet = Applet {
     name: "xb",
     summary: "Tells the operator, through the agent, how the script gets on.",
-    usage: "progress PERCENT [TEXT]...\nreport KEY=VALUE...\nlog TEXT...\nsettle [PATH]...\ninventory [--json]\nsecret NAME\nkexec [OPTION]... KERNEL\nboot-local [OPTION]... [ENTRY]\nconfirm-url [--curl]\nfetch [OPTION]... URL...\nimage write|verify|capture|unpack|list [OPTION]...\nstatus",
+    usage: "progress PERCENT [TEXT]...\nreport [--sign] KEY=VALUE...\nlog TEXT...\nsettle [PATH]...\ninventory [--json]\nsecret NAME\nkexec [OPTION]... KERNEL\nboot-local [OPTION]... [ENTRY]\nconfirm-url [--curl]\nfetch [OPTION]... URL...\nimage write|verify|capture|unpack|choose|list [OPTION]...\npartitions DISK\nstatus",
     options: &[
         Opt {
             short: '\0',
@@ -36,19 +37,21 @@ pub(crate) static APPLET: Applet = Applet {
             value: "SECONDS",
             help: "how long settle waits; 30 if not given",
         },
+        Opt { short: '\0', long: "sign", value: "", help: "the machine signs what is reported" },
         Opt { short: '\0', long: "json", value: "", help: "the inventory as JSON" },
         Opt { short: '\0', long: "curl", value: "", help: "confirm-url: the whole command" },
         Opt { short: '\0', long: "sysroot", value: "FOLDER", help: "the inventory of FOLDER/sys" },
     ],
     notes: "progress shows PERCENT, 0 to 100, and what is being done. report keeps a result: KEY has 1 to 64\n\
-            letters, digits, '-', '_' and '.'. log shows a line. status prints what the agent knows.\n\
+            letters, digits, '-', '_' and '.'. With --sign the machine's key signs run, KEY and VALUE, for\n\
+            `xenoboot run verify-report` to check. log shows a line. status prints what the agent knows.\n\
             settle waits until the drivers of all devices that were there at the start are loaded and every\n\
             PATH, a disk for instance, exists. inventory prints what the machine is made of; it asks nobody.\n\
             secret prints a secret that came sealed with the bundle, as it is, with nothing added. In the\n\
             script's own output it would be covered: give it to a command or a file.\n\
             confirm-url prints a URL that the system started next asks once, by POST, to say that it is up;\n\
             with --curl the command that does so. Whoever has it can say so: keep it to that system.\n\
-            kexec, boot-local, fetch and image have a --help of their own.",
+            kexec, boot-local, fetch, image and partitions have a --help of their own.",
     example: "xb settle /dev/sda || exit\nxb progress 40 checking /dev/sda1\nxb report filesystem=clean mounts=3\nxb secret luks | cryptsetup open --key-file - /dev/sda2 root",
     run,
 };
@@ -103,7 +106,7 @@ fn run(args: &Args) -> anyhow::Result<u8> {
     let requests = match words.as_slice() {
         ["progress", percent, text @ ..] => vec![progress(percent, text)?],
         ["report", pairs @ ..] if !pairs.is_empty() => {
-            pairs.iter().map(|pair| report(pair)).collect::<Result<_, _>>()?
+            pairs.iter().map(|pair| report(pair, args.has("sign"))).collect::<Result<_, _>>()?
         }
         ["log", text @ ..] if !text.is_empty() => vec![Request::Log { text: line(text)? }],
         ["secret", name] => vec![Request::Secret { name: (*name).to_owned() }],
@@ -182,7 +185,7 @@ fn progress(percent: &str, text: &[&str]) -> anyhow::Result<Request> {
     }
 }
 
-fn report(pair: &str) -> anyhow::Result<Request> {
+fn report(pair: &str, sign: bool) -> anyhow::Result<Request> {
     let Some((key, value)) = pair.split_once('=') else {
         return usage_error(format!("{pair:?} is not KEY=VALUE"));
     };
@@ -195,7 +198,8 @@ fn report(pair: &str) -> anyhow::Result<Request> {
     if value.len() > MAX_TEXT {
         return usage_error(format!("the value of {key} is longer than {MAX_TEXT} bytes"));
     }
-    Ok(Request::Report { key: key.to_owned(), value: value.to_owned() })
+    let (key, value) = (key.to_owned(), value.to_owned());
+    Ok(if sign { Request::SignedReport { key, value } } else { Request::Report { key, value } })
 }
 
 fn line(words: &[&str]) -> anyhow::Result<String> {

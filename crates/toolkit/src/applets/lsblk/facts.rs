@@ -193,10 +193,7 @@ impl<'a> Facts<'a> {
                 revision => revision,
             },
             "STATE" => device("state"),
-            "SERIAL" => match device("serial") {
-                Cell::Null => Cell::text(block.read("serial")),
-                serial => serial,
-            },
+            "SERIAL" => Cell::text(block.serial()),
             "WWN" => Cell::text(match block.read("wwid") {
                 id if id.is_empty() => block.read("device/wwid"),
                 id => id,

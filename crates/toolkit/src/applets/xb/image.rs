@@ -37,7 +37,7 @@ pub(crate) static APPLET: Applet = Applet {
     summary: "Writes an image to a disk, compares them, makes an image of a disk, or unpacks a root file system.",
     usage: "write [OPTION]... --disk DISK SOURCE...\nverify [OPTION]... --disk DISK SOURCE...\n\
             capture [OPTION]... DISK FOLDER\n\
-            unpack [OPTION]... SOURCE... FOLDER\nlist [--json]",
+            unpack [OPTION]... SOURCE... FOLDER\nchoose DISK\nlist [--json]",
     options: &[
         opt("disk", "DISK", "a path, a name of /dev/disk/by-id, or a selector"),
         opt("sha256", "HEX", "the SHA-256 of SOURCE; must be given for what comes from a server"),
@@ -65,6 +65,7 @@ pub(crate) static APPLET: Applet = Applet {
             unpack puts an archive of tar, plain or packed, into FOLDER, where a new and empty file system is mounted, and what\n\
             else belongs to it, such as boot/efi; owners are the archive's numbers. The archive is kept there until it is verified;\n\
             until all is done there is FOLDER/.xenoboot-unfinished. More SOURCEs are mirrors: the same file elsewhere.\n\
+            choose prints the path of the disk that DISK means, if it may be written.\n\
             A selector has words with commas between: largest, smallest, >=SIZE, <=SIZE (also smallest>=20G),\n\
             nvme, sata, sas, usb, virtio, ssd, hdd, serial=TEXT, model=TEXT, wwn=TEXT.\n\
             Exit status: 1 it failed, or the disk differs; 2 wrong command line; 3 nothing was changed, or it could\n\
@@ -87,8 +88,10 @@ fn run(args: &Args) -> anyhow::Result<u8> {
         }
         ["unpack", ..] => usage_error("unpack needs a SOURCE and a FOLDER"),
         ["capture", ..] => usage_error("capture needs a DISK and a FOLDER"),
+        ["choose", disk] => chosen(disk),
+        ["choose", ..] => usage_error("choose needs one DISK"),
         ["list"] => list(args.has("json")),
-        [] => usage_error("what shall be done? write, verify, capture, unpack or list"),
+        [] => usage_error("what shall be done? write, verify, capture, unpack, choose or list"),
         [other, ..] => usage_error(format!("unknown command {other:?}")),
     };
     match result {
@@ -99,6 +102,14 @@ fn run(args: &Args) -> anyhow::Result<u8> {
         }
         other => other,
     }
+}
+
+/// The path of the disk that a selector means.
+fn chosen(selector: &str) -> anyhow::Result<u8> {
+    let (path, why) = choose::find(selector, true)?;
+    eprintln!("xb image: disk {} ({why})", path.display());
+    println!("{}", path.display());
+    Ok(0)
 }
 
 /// Every disk, and why some must not be written.

@@ -1,6 +1,7 @@
 //! `xb inventory`: what the machine is made of.
 
 use crate::{
+    block,
     json::Json,
     pci,
     processes::kib,
@@ -232,7 +233,7 @@ fn disks(root: &Path) -> Vec<Json> {
             ("size", Json::Number(size)),
             ("vendor", text_or_null(own("device/vendor"))),
             ("model", text_or_null(own("device/model"))),
-            ("serial", either("device/serial", "serial")),
+            ("serial", text_or_null(serial(&folder.join(&name)))),
             ("wwn", either("wwid", "device/wwid")),
             ("firmware", either("device/firmware_rev", "device/rev")),
             ("by_id", Json::List(by_id.map(|(_, id)| Json::text(id.clone())).collect())),
@@ -243,6 +244,14 @@ fn disks(root: &Path) -> Vec<Json> {
         ]))
     };
     names(&folder).into_iter().filter_map(disk).collect()
+}
+
+/// The serial number of a disk, from its folder.
+fn serial(folder: &Path) -> String {
+    let told = ["device/serial", "serial"].map(|file| line(&folder.join(file)));
+    told.into_iter().find(|serial| !serial.is_empty()).unwrap_or_else(|| {
+        block::unit_serial(&fs::read(folder.join("device/vpd_pg80")).unwrap_or_default())
+    })
 }
 
 fn cards(root: &Path) -> Vec<Json> {
