@@ -14,6 +14,7 @@ mod kernel;
 mod kexec;
 mod legacy;
 mod links;
+mod local;
 mod multiboot;
 mod network;
 mod recipes;
