@@ -8,6 +8,7 @@
 )]
 
 mod boot;
+mod console;
 mod image;
 mod installed;
 mod kernel;
