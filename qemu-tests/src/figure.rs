@@ -2,7 +2,16 @@
 
 use std::fmt;
 
-/// A measured figure and the limit it must not exceed.
+/// What a figure must keep to.
+#[derive(Clone, Copy)]
+pub enum Limit {
+    /// Not over this.
+    Most(f64),
+    /// Not below this.
+    Least(f64),
+}
+
+/// A measured figure and its limit.
 pub struct Figure {
     /// `boot-ratio`.
     pub name: &'static str,
@@ -10,20 +19,24 @@ pub struct Figure {
     pub value: f64,
     /// `ratio`, `round-trips`, `MB`.
     pub unit: &'static str,
-    /// Not over this.
-    pub limit: f64,
+    /// Its limit.
+    pub limit: Limit,
 }
 
 impl Figure {
-    /// Whether the limit is exceeded.
+    /// Whether it is beyond its limit.
     pub fn over(&self) -> bool {
-        self.value > self.limit
+        match self.limit {
+            Limit::Most(limit) => self.value > limit,
+            Limit::Least(limit) => self.value < limit,
+        }
     }
 }
 
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, value, unit, limit } = self;
+        let (Limit::Most(limit) | Limit::Least(limit)) = limit;
         let verdict = if self.over() { "over" } else { "ok" };
         let value = (value * 1000.0).round() / 1000.0;
         write!(f, "FIGURE {name} {value} {unit} {limit} {verdict}")

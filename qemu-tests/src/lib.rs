@@ -25,6 +25,7 @@ pub mod figure;
 pub mod lab;
 pub mod operator;
 pub mod paths;
+pub mod programs;
 pub mod qmp;
 pub mod relay;
 pub mod scenario;

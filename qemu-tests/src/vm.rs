@@ -25,6 +25,7 @@ use std::{
 enum Boot {
     Cd(PathBuf),
     Usb(PathBuf),
+    Disk,
     Kernel { kernel: PathBuf, initramfs: PathBuf, cmdline: String },
 }
 
@@ -44,6 +45,12 @@ impl From<&Lab> for Nic {
     }
 }
 
+/// A disk: a raw image, and what more is said of it, each after a comma.
+struct Disk {
+    image: PathBuf,
+    options: String,
+}
+
 /// Options of a machine that is not running yet.
 pub struct VmBuilder {
     folder: PathBuf,
@@ -52,8 +59,9 @@ pub struct VmBuilder {
     uefi: bool,
     memory_mb: u32,
     nics: Vec<Nic>,
-    disks: Vec<PathBuf>,
+    disks: Vec<Disk>,
     ide: Option<PathBuf>,
+    processors: u32,
     clock: Option<String>,
     watchdog: bool,
     instruction_clock: bool,
@@ -71,6 +79,13 @@ impl VmBuilder {
     #[must_use]
     pub fn usb(mut self, file: impl Into<PathBuf>) -> Self {
         self.boot = Some(Boot::Usb(file.into()));
+        self
+    }
+
+    /// Boots the first of its own disks, and nothing else.
+    #[must_use]
+    pub fn from_disk(mut self) -> Self {
+        self.boot = Some(Boot::Disk);
         self
     }
 
@@ -106,7 +121,24 @@ impl VmBuilder {
     /// One more disk, a raw image.
     #[must_use]
     pub fn disk(mut self, image: impl Into<PathBuf>) -> Self {
-        self.disks.push(image.into());
+        self.disks.push(Disk { image: image.into(), options: String::new() });
+        self
+    }
+
+    /// One more disk, whose content nobody needs when the host's power fails, so that it is never written out
+    /// for the machine's sake; with the most bytes that can be written to it in a second.
+    #[must_use]
+    pub fn scratch(mut self, image: impl Into<PathBuf>, rate: Option<u64>) -> Self {
+        let rate = rate.map(|rate| format!(",throttling.bps-write={rate}"));
+        let options = format!(",cache=unsafe{}", rate.unwrap_or_default());
+        self.disks.push(Disk { image: image.into(), options });
+        self
+    }
+
+    /// How many processors; one unless said.
+    #[must_use]
+    pub fn processors(mut self, count: u32) -> Self {
+        self.processors = count;
         self
     }
 
@@ -177,7 +209,8 @@ impl VmBuilder {
     fn arguments(&self, serial: &Path, socket: &Path) -> Result<Vec<String>> {
         let accel = accel::best();
         let mut all = Arguments::default();
-        all.flags("-nodefaults -no-user-config -S -display none -smp 1 -vga std");
+        all.flags("-nodefaults -no-user-config -S -display none -vga std");
+        all.add("-smp", self.processors.to_string());
         // A q35 has a watchdog of its own (iTCO); an old pc has only the one that it is given. Its disks are IDE.
         let old = self.watchdog || self.ide.is_some();
         all.add("-machine", if old { "pc" } else { "q35" });
@@ -201,7 +234,8 @@ impl VmBuilder {
             nic.arguments(number, &mut all);
         }
         for (number, disk) in self.disks.iter().enumerate() {
-            all.drive(&format!("id=disk{number},if=none,format=raw"), disk);
+            let Disk { image, options } = disk;
+            all.drive(&format!("id=disk{number},if=none,format=raw{options}"), image);
             all.add("-device", format!("virtio-blk-pci,drive=disk{number},serial=disk{number}"));
         }
         if let Some(disk) = &self.ide {
@@ -254,6 +288,8 @@ impl Boot {
                 all.drive("id=usb,if=none,format=raw", file);
                 all.flags("-device qemu-xhci -device usb-storage,id=stick,drive=usb,bootindex=0");
             }
+            // Without a CD the firmware comes to it by itself.
+            Self::Disk => {}
             Self::Kernel { kernel, initramfs, cmdline } => {
                 all.add("-kernel", kernel.display().to_string());
                 all.add("-initrd", initramfs.display().to_string());
@@ -320,6 +356,7 @@ impl Vm {
             nics: Vec::new(),
             disks: Vec::new(),
             ide: None,
+            processors: 1,
             clock: None,
             watchdog: false,
             instruction_clock: false,

@@ -1,9 +1,9 @@
-//! A web server of static files.
+//! A web server of static files on the loopback: HTTP/1.1, connections kept alive.
 
 use anyhow::{Context, Result};
 use std::{
-    fs,
-    io::{BufRead, BufReader, Write},
+    fs::File,
+    io::{self, BufRead, BufReader, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     path::Path,
     sync::{
@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-/// A web server of static files on the loopback.
+/// A running server. It ends with the process.
 pub struct Web {
     address: SocketAddr,
     asked: Arc<AtomicUsize>,
@@ -22,7 +22,7 @@ pub struct Web {
 }
 
 impl Web {
-    /// Serves the files of a folder.
+    /// Serves the files in `folder`.
     pub fn start(folder: &Path) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
@@ -34,22 +34,24 @@ impl Web {
                 let (folder, asked) = (folder.clone(), Arc::clone(&asked));
                 let hold_after = Arc::clone(&hold_after);
                 thread::spawn(move || {
-                    let number = asked.fetch_add(1, Relaxed);
-                    while number >= hold_after.load(Relaxed) {
-                        thread::sleep(Duration::from_millis(50));
-                    }
+                    let wait = || {
+                        let number = asked.fetch_add(1, Relaxed);
+                        while number >= hold_after.load(Relaxed) {
+                            thread::sleep(Duration::from_millis(50));
+                        }
+                    };
                     // A machine that is gone needs no answer.
-                    let _ = answer(stream, &folder);
+                    let _ = answer(stream, &folder, &wait);
                 });
             }
         });
         Ok(web)
     }
 
-    /// Its port.
+    /// A file's address for a machine on QEMU's own network.
     #[must_use]
-    pub fn port(&self) -> u16 {
-        self.address.port()
+    pub fn url(&self, name: &str) -> String {
+        format!("http://10.0.2.2:{}/{name}", self.address.port())
     }
 
     /// How many files were asked for.
@@ -64,16 +66,22 @@ impl Web {
     }
 }
 
-fn answer(mut stream: TcpStream, folder: &Path) -> Result<()> {
-    let mut request = BufReader::new(stream.try_clone()?).lines();
-    let first = request.next().context("no request")??;
-    while request.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
-    let path = first.split(' ').nth(1).unwrap_or_default().trim_start_matches('/');
-    let (status, body) = match fs::read(folder.join(path)) {
-        Ok(body) if !path.contains("..") => ("200 OK", body),
-        _ => ("404 Not Found", Vec::new()),
-    };
-    let length = body.len();
-    write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n")?;
-    Ok(stream.write_all(&body)?)
+fn answer(mut stream: TcpStream, folder: &Path, wait: &dyn Fn()) -> Result<()> {
+    stream.set_nodelay(true)?;
+    let mut requests = BufReader::new(stream.try_clone()?).lines();
+    loop {
+        let Some(first) = requests.next() else { return Ok(()) };
+        let first = first?;
+        while requests.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+        wait();
+        let path = first.split(' ').nth(1).context("no path")?.trim_start_matches('/');
+        match File::open(folder.join(path)) {
+            Ok(mut file) if !path.contains("..") => {
+                let length = file.metadata()?.len();
+                write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n")?;
+                io::copy(&mut file, &mut stream)?;
+            }
+            _ => write!(stream, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")?,
+        }
+    }
 }

@@ -16,6 +16,12 @@ pub(crate) enum What {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Images written to a disk, against `curl | zstd -d | dd` and a final sha256sum
+    Image {
+        /// `--only ratios|rate|memory` for some of the measurements, `--pairs N` for more runs
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// The toolkit's commands on real data, each against busybox's
     Toolkit {
         /// Only this command
@@ -27,17 +33,22 @@ pub(crate) fn run(root: &Path, what: &What) -> Result<()> {
     setup::run()?;
     guest::build(root)?;
     match what {
-        What::Boot { arguments } => {
-            let iso = image::base(root)?;
-            let mut bench = program(root, "bench-boot")?;
-            bench.args(arguments).env("XENOBOOT_ISO", iso);
-            check(bench.env("XENOBOOT_CLI", target(root).join("debug/xenoboot")))
-        }
+        What::Boot { arguments } => in_machines(root, "bench-boot", arguments),
+        What::Image { arguments } => in_machines(root, "bench-image", arguments),
         What::Toolkit { command } => {
             let mut bench = program(root, "bench-toolkit")?;
             check(bench.args(command).env("XENOBOOT_TOOLKIT", guest::folder(root).join("toolkit")))
         }
     }
+}
+
+/// Runs a program that measures in virtual machines.
+fn in_machines(root: &Path, name: &str, arguments: &[String]) -> Result<()> {
+    let iso = image::base(root)?;
+    let mut bench = program(root, name)?;
+    bench.args(arguments).env("XENOBOOT_ISO", iso);
+    bench.env("XENOBOOT_TOOLKIT", guest::folder(root).join("toolkit"));
+    check(bench.env("XENOBOOT_CLI", target(root).join("debug/xenoboot")))
 }
 
 /// Builds a program that measures.

@@ -8,6 +8,7 @@ use qemu_tests::{
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
+    process::Command,
 };
 
 const MIB: usize = 1 << 20;
@@ -24,33 +25,43 @@ fn an_image_survives_a_power_cut_and_is_brought_up_to_date() -> Result<()> {
         fs::write(&raw, &image)?;
         let digest = pack(&operator, &raw, &www)?;
         let web = Web::start(&www)?;
-        let (target, other) = (disk(&at.path("target"), 64)?, disk(&at.path("other"), 64)?);
+        let disk = |name: &str, mb| disk(&at.path(name), mb);
+        let disks =
+            [disk("target", 64)?, disk("swap", 64)?, disk("small", 40)?, disk("locked", 64)?];
+        mke2fs(&disks[2])?;
+        let target = &disks[0];
         operator.approve_key(&operator.new_machine("cupboard")?, "cupboard")?;
         let medium = operator.image_of("cupboard")?;
         let start = |name: &str| -> Result<Vm> {
             let vm = Vm::new(at, name).cd(&medium).nic(Nic::User);
-            vm.disk(&target).disk(&other).start()
+            disks.iter().fold(vm, |vm, disk| vm.disk(disk)).start()
         };
+        let from_disk = |name: &str| Vm::new(at, name).disk(target).from_disk().start();
 
         // The power goes when a third of the chunks have been given, and some of them have reached the disk.
-        web.hold_after(12);
-        operator.order(&write("first", web.port(), &digest))?;
+        web.hold_after(17);
+        let url = web.url("image.xbi");
+        let source = |digest: &str| format!("--sha256 {digest} {url}");
+        let script = format!("{}{}", refusals(&source(&digest)), write(&source(&digest), "virtio"));
+        operator.order(&Bundle::new("first", &script))?;
         let mut vm = start("first")?;
-        vm.expect("script: refused /dev/sr0", BOOT)?;
-        vm.expect("script: refused /dev/vdb", SOON)?;
-        let some = || Ok((web.asked() > 12 && some_of(&target, &image)?).then_some(()));
+        for (disk, words) in REFUSED {
+            vm.expect(&format!("{disk} is {words}"), BOOT)?;
+            vm.expect("script: refused", SOON)?;
+        }
+        let some = || Ok((web.asked() > 17 && some_of(target, &image)?).then_some(()));
         wait_until("chunks are on the disk", BOOT, some)?;
         drop(vm);
-        ensure!(!boots(&target)?, "a disk that is not finished looks like one that boots");
+        from_disk("unfinished")?.expect_screen(&["No bootable device"])?;
         web.hold_after(usize::MAX);
 
-        operator.order(&write("second", web.port(), &digest))?;
+        let script = write(&source(&digest), "by-id/virtio-disk0");
+        operator.order(&Bundle::new("second", &script))?;
         let mut vm = start("second")?;
         let line = vm.expect("script: {\"disk\":\"/dev/vda\"", BOOT)?;
         ensure!(line.contains("\"resumed\":true") && line.contains("\"verified\":true"), "{line}");
         ensure!(number(&line, "kept")? > 0, "nothing was kept: {line}");
-        ensure!(same(&target, &image)?, "the disk is not the image");
-        ensure!(boots(&target)?, "the boot sector was not given back");
+        ensure!(same(target, &image)?, "the disk is not the image");
 
         // A later state of the same system: what has not changed is not fetched.
         for byte in image.iter_mut().skip(20 * MIB).take(MIB) {
@@ -58,33 +69,65 @@ fn an_image_survives_a_power_cut_and_is_brought_up_to_date() -> Result<()> {
         }
         fs::write(&raw, &image)?;
         let digest = pack(&operator, &raw, &www)?;
-        operator.order(&write("third", web.port(), &digest))?;
+        let script = write(&source(&digest), "'smallest>=50M,serial=disk0'");
+        operator.order(&Bundle::new("third", &script))?;
         let line = vm.expect("script: {\"disk\":\"/dev/vda\"", RETRY)?;
         ensure!(number(&line, "written")? <= 4 * MIB, "too much was written: {line}");
-        ensure!(same(&target, &image)?, "the disk is not the new image");
+        ensure!(same(target, &image)?, "the disk is not the new image");
+        drop(vm);
+        from_disk("finished")?.expect(BOOTED, BOOT)?;
         Ok(())
     })
 }
 
-/// Asks for what must be refused, then writes the image to the only disk that is left.
-fn write(name: &str, port: u16, digest: &str) -> Bundle {
-    let source = format!("--sha256 {digest} http://10.0.2.2:{port}/image.xbi");
-    let script = format!(
-        "xb settle /dev/vda /dev/vdb
+/// What is refused in the machine, and why; in this order.
+const REFUSED: [(&str, &str); 5] = [
+    ("/dev/sr0", "not written: it is the medium that this system was booted from"),
+    ("/dev/vdb", "not written: /dev/vdb is swap space in use"),
+    ("/dev/vdc", "not written: /dev/vdc is mounted on /run/small"),
+    ("/dev/vdd", "not written: it is read-only"),
+    ("/dev/vdc", "smaller than the image"),
+];
+
+/// Asks for what must be refused, and leaves nothing but the first disk to be written to.
+fn refusals(source: &str) -> String {
+    let attempt = |disk: &str| {
+        format!(
+            "if xb image write {source} --disk {disk}; then echo written: {disk}
+elif [ $? -eq 3 ]; then echo refused; fi\n"
+        )
+    };
+    let attempts: Vec<String> = REFUSED.iter().map(|(disk, _)| attempt(disk)).collect();
+    let (others, last) = (attempts[..4].concat(), &attempts[4]);
+    format!(
+        "xb settle /dev/vda /dev/vdb /dev/vdc /dev/vdd
 mkswap /dev/vdb > /dev/null && swapon /dev/vdb
-for disk in /dev/sr0 /dev/vdb; do
-  if xb image write {source} --disk $disk; then
-    echo written: $disk
-  elif [ $? -eq 3 ]; then
-    echo refused $disk
-  fi
-done
-xb image write -q --json --verify {source} --disk virtio"
-    );
-    Bundle::new(name, &script)
+mkdir /run/small && mount /dev/vdc /run/small
+blockdev --setro /dev/vdd
+{others}umount /run/small\n{last}mount /dev/vdc /run/small\n"
+    )
 }
 
-/// Data that does not compress, with a boot sector's signature.
+fn write(source: &str, selector: &str) -> String {
+    format!("xb settle /dev/vda\nxb image write -q --json --verify {source} --disk {selector}")
+}
+
+fn mke2fs(disk: &Path) -> Result<()> {
+    let made = Command::new("/usr/sbin/mke2fs").args(["-q", "-F"]).arg(disk).status()?;
+    ensure!(made.success(), "mke2fs: {made}");
+    Ok(())
+}
+
+/// What the image's boot sector writes to the serial port.
+const BOOTED: &str = "the image boots";
+
+/// Real mode, at 0x7c00: `mov si, text`; each byte of it to port 0x3f8; `hlt` for ever.
+const BOOT_SECTOR: [u8; 21] = [
+    0x31, 0xc0, 0x8e, 0xd8, 0xba, 0xf8, 0x03, 0xbe, 0x15, 0x7c, 0xac, 0x84, 0xc0, 0x74, 0x03, 0xee,
+    0xeb, 0xf8, 0xf4, 0xeb, 0xfd,
+];
+
+/// Data that does not compress, with a boot sector.
 fn content() -> Vec<u8> {
     let mut state = 1_u32;
     let mut image: Vec<u8> = (0..SIZE * MIB)
@@ -95,6 +138,8 @@ fn content() -> Vec<u8> {
             if at / MIB % 3 == 2 { 0 } else { state.to_le_bytes()[0] }
         })
         .collect();
+    let sector = [&BOOT_SECTOR[..], BOOTED.as_bytes(), b"\r\n\0"].concat();
+    image[..sector.len()].copy_from_slice(&sector);
     image[510..512].copy_from_slice(&[0x55, 0xaa]);
     image
 }
@@ -109,10 +154,6 @@ fn number(line: &str, key: &str) -> Result<usize> {
     let (_, value) = line.split_once(&format!("\"{key}\":")).with_context(|| line.to_owned())?;
     let digits = value.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
     Ok(digits.parse()?)
-}
-
-fn boots(disk: &Path) -> Result<bool> {
-    Ok(fs::read(disk)?[510..512] == [0x55, 0xaa])
 }
 
 fn same(disk: &Path, image: &[u8]) -> Result<bool> {

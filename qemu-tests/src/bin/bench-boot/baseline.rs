@@ -2,10 +2,10 @@
 //! and minisign, from Debian's packages, with just the one network driver that the machine needs.
 
 use anyhow::{Context, Result, ensure};
+use qemu_tests::programs;
 use std::{
-    collections::BTreeSet,
     fs,
-    os::unix::fs::{PermissionsExt, symlink},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -33,22 +33,11 @@ pub(crate) fn build(
 ) -> Result<PathBuf> {
     let root = work.join("baseline");
     let _ = fs::remove_dir_all(&root);
-    for folder in
-        ["bin", "etc", "proc", "sys", "dev", "run", "tmp", "lib64", "usr/bin", "usr/lib", "modules"]
-    {
+    for folder in ["bin", "etc", "proc", "sys", "dev", "run", "tmp", "modules"] {
         fs::create_dir_all(root.join(folder))?;
     }
-    symlink("usr/lib", root.join("lib"))?;
-    copy(&tree.join("usr/bin/busybox"), &root.join("bin/busybox"))?;
-    for program in ["curl", "minisign"] {
-        let from = tree.join("usr/bin").join(program);
-        copy(&from, &root.join("usr/bin").join(program))?;
-        for library in libraries(tree, &from)? {
-            let name = library.file_name().context("library without a name")?;
-            copy(&library, &root.join("usr/lib").join(name))?;
-        }
-    }
-    copy(&loader(tree), &root.join("lib64/ld-linux-x86-64.so.2"))?;
+    programs::copy(&tree.join("usr/bin/busybox"), &root.join("bin/busybox"))?;
+    programs::install(tree, &["curl", "minisign"], &root)?;
     for module in ["net/core/failover", "drivers/net/net_failover", "drivers/net/virtio_net"] {
         // busybox's insmod cannot unpack: the administrator does it beforehand.
         let packed = modules.join("kernel").join(module).with_extension("ko.xz");
@@ -90,36 +79,6 @@ ip addr add $ip/$mask dev $interface
 ip route add default via $router
 echo \"nameserver $dns\" > /etc/resolv.conf
 ";
-
-fn loader(tree: &Path) -> PathBuf {
-    tree.join("usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2")
-}
-
-/// The shared libraries of `program` inside `tree`, as the tree's own loader resolves them.
-fn libraries(tree: &Path, program: &Path) -> Result<BTreeSet<PathBuf>> {
-    let folder = tree.join("usr/lib/x86_64-linux-gnu");
-    let out = Command::new(loader(tree))
-        .arg("--library-path")
-        .arg(&folder)
-        .arg("--list")
-        .arg(program)
-        .output()
-        .context("the packaged dynamic loader")?;
-    ensure!(
-        out.status.success(),
-        "libraries of {}: {}",
-        program.display(),
-        String::from_utf8_lossy(&out.stderr)
-    );
-    let text = String::from_utf8_lossy(&out.stdout).into_owned();
-    let inside = |word: &&str| Path::new(word).starts_with(&folder);
-    Ok(text.split_whitespace().filter(inside).map(PathBuf::from).collect())
-}
-
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    fs::copy(from, to).with_context(|| format!("{} -> {}", from.display(), to.display()))?;
-    Ok(())
-}
 
 fn script(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text)?;

@@ -2,7 +2,11 @@
 
 use crate::ours::Ours;
 use anyhow::{Result, bail};
-use qemu_tests::{Nic, Vm, figure::Figure, wait::wait_until};
+use qemu_tests::{
+    Nic, Vm,
+    figure::{Figure, Limit},
+    wait::wait_until,
+};
 use std::{path::Path, time::Duration};
 
 /// MB.
@@ -30,7 +34,7 @@ pub(crate) fn measure(folder: &Path, ours: &Ours) -> Result<Figure> {
         name: "least-memory",
         value: f64::from(least),
         unit: "MB",
-        limit: f64::from(LIMIT),
+        limit: Limit::Most(f64::from(LIMIT)),
     })
 }
 

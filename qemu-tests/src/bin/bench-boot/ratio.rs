@@ -9,7 +9,8 @@ use crate::{
 use anyhow::{Context, Result, ensure};
 use qemu_tests::{
     Nic, Vm, VmBuilder,
-    figure::{Figure, median},
+    figure::{Figure, Limit, median},
+    programs,
 };
 use std::{
     fs,
@@ -62,7 +63,7 @@ pub(crate) fn measure(folder: &Path, ours: &Ours, pairs: usize) -> Result<Figure
     let wall = median(walls).context("nothing was measured")?;
     println!("\nMedian of the ratios by the host's clock: {wall:.3}");
     let value = median(ratios).context("nothing was measured")?;
-    Ok(Figure { name: "boot-ratio", value, unit: "ratio", limit: LIMIT })
+    Ok(Figure { name: "boot-ratio", value, unit: "ratio", limit: Limit::Most(LIMIT) })
 }
 
 fn once(machine: VmBuilder) -> Result<f64> {
@@ -78,15 +79,8 @@ struct Baseline {
 impl Baseline {
     fn prepare(folder: &Path, ours: &Ours) -> Result<Self> {
         let apt = Apt::new(&cache_folder()?.join("apt"))?;
-        apt.update()?;
         let tree = folder.join("packages");
-        fs::create_dir_all(&tree)?;
-        for package in apt.closure(PACKAGES, &[])? {
-            let unpacked = apt.unpack(&package)?;
-            let merged =
-                Command::new("cp").arg("-a").arg(unpacked.join(".")).arg(&tree).status()?;
-            ensure!(merged.success(), "copying {}", unpacked.display());
-        }
+        programs::unpack(PACKAGES, &tree)?;
         let kernel =
             ours.recipe.packages.iter().find(|package| package.name.starts_with("linux-image-"));
         let modules = apt.unpack(kernel.context("the image names no kernel")?)?;
@@ -116,7 +110,7 @@ fn sign(folder: &Path, tree: &Path, script: &str) -> Result<(String, Vec<u8>)> {
     let at = |name: &str| folder.join(name);
     let libraries = tree.join("usr/lib/x86_64-linux-gnu");
     let minisign = |arguments: &[&str]| {
-        let mut command = Command::new(libraries.join("ld-linux-x86-64.so.2"));
+        let mut command = Command::new(programs::loader(tree));
         command.arg("--library-path").arg(&libraries).arg(tree.join("usr/bin/minisign"));
         let out = command.args(arguments).current_dir(folder).output().context("minisign")?;
         ensure!(out.status.success(), "minisign: {}", String::from_utf8_lossy(&out.stderr));

@@ -34,7 +34,7 @@ fn netboot_starts_a_root_image_in_memory() -> Result<()> {
         make_root(&at.path("root"), &www.join("root.squashfs"))?;
         let digest = super::digest(&www.join("root.squashfs"))?;
         let web = Web::start(&www)?;
-        let url = format!("http://10.0.2.2:{}/root.squashfs", web.port());
+        let url = web.url("root.squashfs");
         let settings = |digest: &str| {
             format!(
                 "KERNEL=/run/xenoboot/medium.d/boot/kernel\nINITRD=\nROOT=\"{url} {digest}\"\n\
