@@ -130,22 +130,23 @@ mod tests {
     }
 
     #[test]
-    fn what_was_changed_at_the_server_is_found_out() {
-        let key = SigningKey::from_seed(&[7; 32]).unwrap();
+    fn what_was_changed_at_the_server_is_found_out() -> anyhow::Result<()> {
+        let key = SigningKey::from_seed(&[7; 32])?;
         let (run, bundle) = (RunId([3; 16]), Digest([4; 32]));
         let report = SignedReport { run, bundle, key: "disk1", value: "gone" };
         let signature: String = report.sign(&key).iter().map(|b| format!("{b:02x}")).collect();
         let reports = |value| [("disk1", value), ("disk1.sig", signature.as_str()), ("other", "x")];
         let right = |details: &RunDetails| {
-            let checked = check(details, MachineKey(key.public())).unwrap();
-            checked.iter().map(|c| (c.key.to_owned(), c.right)).collect::<Vec<_>>()
+            let checked = check(details, MachineKey(key.public()))?;
+            anyhow::Ok(checked.iter().map(|c| (c.key.to_owned(), c.right)).collect::<Vec<_>>())
         };
-        assert_eq!(right(&details(&reports("gone"))), [("disk1".to_owned(), true)]);
-        assert_eq!(right(&details(&reports("kept"))), [("disk1".to_owned(), false)]);
+        assert_eq!(right(&details(&reports("gone")))?, [("disk1".to_owned(), true)]);
+        assert_eq!(right(&details(&reports("kept")))?, [("disk1".to_owned(), false)]);
         for damaged in ["", "zz", "0é", &signature[1..]] {
             let changed = details(&[("disk1", "gone"), ("disk1.sig", damaged)]);
-            assert_eq!(right(&changed), [("disk1".to_owned(), false)], "{damaged}");
+            assert_eq!(right(&changed)?, [("disk1".to_owned(), false)], "{damaged}");
         }
-        assert!(right(&details(&[("other", "x"), ("lost.sig", "00")])).is_empty());
+        assert!(right(&details(&[("other", "x"), ("lost.sig", "00")]))?.is_empty());
+        Ok(())
     }
 }
