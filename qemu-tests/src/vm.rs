@@ -45,8 +45,20 @@ impl From<&Lab> for Nic {
     }
 }
 
-/// A disk: a raw image, and what more is said of it, each after a comma.
+/// How a disk is attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bus {
+    /// As virtual machines have it.
+    Virtio,
+    /// SATA.
+    Sata,
+    /// NVMe.
+    Nvme,
+}
+
+/// A disk: how it is attached, a raw image, and what more is said of it, each after a comma.
 struct Disk {
+    bus: Bus,
     image: PathBuf,
     options: String,
 }
@@ -120,8 +132,14 @@ impl VmBuilder {
 
     /// One more disk, a raw image.
     #[must_use]
-    pub fn disk(mut self, image: impl Into<PathBuf>) -> Self {
-        self.disks.push(Disk { image: image.into(), options: String::new() });
+    pub fn disk(self, image: impl Into<PathBuf>) -> Self {
+        self.disk_on(Bus::Virtio, image)
+    }
+
+    /// One more disk, a raw image. Its serial number is `disk0` and so on.
+    #[must_use]
+    pub fn disk_on(mut self, bus: Bus, image: impl Into<PathBuf>) -> Self {
+        self.disks.push(Disk { bus, image: image.into(), options: String::new() });
         self
     }
 
@@ -131,7 +149,7 @@ impl VmBuilder {
     pub fn scratch(mut self, image: impl Into<PathBuf>, rate: Option<u64>) -> Self {
         let rate = rate.map(|rate| format!(",throttling.bps-write={rate}"));
         let options = format!(",cache=unsafe{}", rate.unwrap_or_default());
-        self.disks.push(Disk { image: image.into(), options });
+        self.disks.push(Disk { bus: Bus::Virtio, image: image.into(), options });
         self
     }
 
@@ -234,9 +252,10 @@ impl VmBuilder {
             nic.arguments(number, &mut all);
         }
         for (number, disk) in self.disks.iter().enumerate() {
-            let Disk { image, options } = disk;
+            let Disk { bus, image, options } = disk;
+            let device = bus.device(number);
             all.drive(&format!("id=disk{number},if=none,format=raw{options}"), image);
-            all.add("-device", format!("virtio-blk-pci,drive=disk{number},serial=disk{number}"));
+            all.add("-device", format!("{device},drive=disk{number},serial=disk{number}"));
         }
         if let Some(disk) = &self.ide {
             all.drive("id=ide,if=none,format=raw", disk);
@@ -295,6 +314,17 @@ impl Boot {
                 all.add("-initrd", initramfs.display().to_string());
                 all.add("-append", cmdline);
             }
+        }
+    }
+}
+
+impl Bus {
+    fn device(self, number: usize) -> String {
+        match self {
+            Self::Virtio => "virtio-blk-pci".to_owned(),
+            // The CD is at the first port.
+            Self::Sata => format!("ide-hd,bus=ide.{}", number + 1),
+            Self::Nvme => "nvme".to_owned(),
         }
     }
 }

@@ -1,7 +1,11 @@
 //! The recipes of `recipes/`, each run as it is there with settings for the machine at hand.
 
+mod boot_once;
+mod install_debian_image;
 mod netboot;
+mod repair;
 mod rescue;
+mod wipe;
 
 use anyhow::{Context, Result};
 use qemu_tests::{Bundle, Operator};

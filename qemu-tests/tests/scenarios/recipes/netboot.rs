@@ -24,7 +24,6 @@ poweroff -f
 ";
 
 #[test]
-#[ignore = "was not seen to pass yet"]
 fn netboot_starts_a_root_image_in_memory() -> Result<()> {
     Scenario::run("recipe-netboot", |at| {
         let operator = Operator::start(at)?;
