@@ -12,7 +12,6 @@ const INSTALL: Duration = Duration::from_secs(600);
 const UP: Duration = Duration::from_secs(400);
 
 #[test]
-#[ignore = "was not seen to pass yet"]
 fn a_debian_image_is_installed_and_boots_by_bios_and_uefi() -> Result<()> {
     Scenario::run("recipe-install", |at| {
         let (archive, digest) = root_image::debian()?;

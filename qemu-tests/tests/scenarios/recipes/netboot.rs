@@ -37,7 +37,7 @@ fn netboot_starts_a_root_image_in_memory() -> Result<()> {
         let settings = |digest: &str| {
             format!(
                 "KERNEL=/run/xenoboot/medium.d/boot/kernel\nINITRD=\nROOT=\"{url} {digest}\"\n\
-                 APPEND=quiet\nFETCH_OPTIONS=-q\nWATCHDOG=60\n"
+                 APPEND=quiet\nFETCH_OPTIONS='-q --retry 1'\nWATCHDOG=60\n"
             )
         };
         let vm = Vm::new(at, "vm").cd(operator.image_of("cupboard")?).nic(Nic::User);
