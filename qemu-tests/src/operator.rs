@@ -132,7 +132,7 @@ impl Operator {
         let (fleet, key) = (self.fleet(), self.machine_key(machine));
         let site = self.site_by_host(self.server.address.port());
         let stamp = Stamp { site, fleet: &fleet, machine: Some((machine, &key)) };
-        self.stamp_of(&paths::toolbox_iso()?, "image", &stamp)
+        self.stamp_of(&paths::toolbox_iso()?, "image-toolbox", &stamp)
     }
 
     /// Stamps the image under test with `site` and the key of a machine that has one.

@@ -2,7 +2,7 @@
 
 use crate::{
     python,
-    run::{cargo, check, target},
+    run::{build_program, check, target},
 };
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -39,7 +39,7 @@ impl Drop for Server {
 
 /// Runs it. Errors when an answer is not as described.
 pub(crate) fn run(root: &Path) -> Result<()> {
-    check(&mut cargo(root, &["build", "--quiet", "--bin", "xenoboot"]))?;
+    check(&mut build_program(root, "xenoboot"))?;
     let requirements = root.join("crates/server/tests/schemathesis.txt");
     let python = python::environment(root, "venv-schemathesis", &requirements, "schemathesis")?;
     let server = start(root)?;

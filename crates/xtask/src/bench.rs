@@ -2,7 +2,7 @@
 
 use crate::{
     guest, image,
-    run::{cargo, check, target},
+    run::{build_program, check, target},
     setup,
 };
 use anyhow::Result;
@@ -12,7 +12,7 @@ use std::{path::Path, process::Command};
 pub(crate) enum What {
     /// From the kernel's start of PID 1 to the script's first line, against what an administrator would build
     Boot {
-        /// `--only ratio|round-trips|memory|wake` for one of the measurements, `--pairs N` for more pairs of boots
+        /// `--only ratio|round-trips|memory|wake|toolbox` for one of the measurements, `--pairs N` for more pairs of boots
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
@@ -33,8 +33,12 @@ pub(crate) fn run(root: &Path, what: &What) -> Result<()> {
     setup::run()?;
     guest::build(root)?;
     match what {
-        What::Boot { arguments } => in_machines(root, "bench-boot", arguments),
-        What::Image { arguments } => in_machines(root, "bench-image", arguments),
+        What::Boot { arguments } => {
+            let whole = image::of_kind(root, image::Kind::Whole)?;
+            let mut bench = in_machines(root, "bench-boot", arguments)?;
+            check(bench.env("XENOBOOT_TOOLBOX_ISO", whole))
+        }
+        What::Image { arguments } => check(&mut in_machines(root, "bench-image", arguments)?),
         What::Toolkit { command } => {
             let mut bench = program(root, "bench-toolkit")?;
             check(bench.args(command).env("XENOBOOT_TOOLKIT", guest::folder(root).join("toolkit")))
@@ -42,18 +46,19 @@ pub(crate) fn run(root: &Path, what: &What) -> Result<()> {
     }
 }
 
-/// Runs a program that measures in virtual machines.
-fn in_machines(root: &Path, name: &str, arguments: &[String]) -> Result<()> {
+/// A program that measures in virtual machines.
+fn in_machines(root: &Path, name: &str, arguments: &[String]) -> Result<Command> {
     let iso = image::base(root)?;
     let mut bench = program(root, name)?;
     bench.args(arguments).env("XENOBOOT_ISO", iso);
     bench.env("XENOBOOT_TOOLKIT", guest::folder(root).join("toolkit"));
-    check(bench.env("XENOBOOT_CLI", target(root).join("debug/xenoboot")))
+    bench.env("XENOBOOT_CLI", target(root).join("debug/xenoboot"));
+    Ok(bench)
 }
 
 /// Builds a program that measures.
 fn program(root: &Path, name: &str) -> Result<Command> {
-    check(&mut cargo(root, &["build", "--quiet", "-p", "qemu-tests", "--bin", name]))?;
+    check(&mut build_program(root, name))?;
     let mut program = Command::new(target(root).join("debug").join(name));
     program.current_dir(root);
     Ok(program)

@@ -2,7 +2,7 @@
 
 use crate::{
     guest, image,
-    run::{cargo, check, target},
+    run::{build_program, check, target},
     setup,
 };
 use anyhow::Result;
@@ -24,7 +24,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     let fsck = image::package(root, "e2fsck-static")?;
     step("e2fsck, which the demo's bundle carries", start);
     let start = Instant::now();
-    check(&mut cargo(root, &["build", "--quiet", "-p", "qemu-tests", "--bin", "demo"]))?;
+    check(&mut build_program(root, "demo"))?;
     step("the demo itself", start);
     let mut demo = std::process::Command::new(target(root).join("debug/demo"));
     demo.arg(fsck).current_dir(root);

@@ -2,7 +2,7 @@
 
 use crate::{
     guest,
-    run::{cargo, check, target},
+    run::{build_program, check, target},
 };
 use anyhow::{Context, Result};
 use std::{
@@ -33,7 +33,7 @@ pub(crate) fn of_kind(root: &Path, kind: Kind) -> Result<PathBuf> {
         Kind::Whole => ("xenoboot-toolbox", &[]),
     };
     let lock = if kind == Kind::Small { "image.lock" } else { "image-toolbox.lock" };
-    check(&mut cargo(root, &["build", "--quiet", "--bin", "xenoboot"]))?;
+    check(&mut build_program(root, "xenoboot"))?;
     let (iso, stamp) =
         (target(root).join(format!("{name}.iso")), target(root).join(format!("{name}.iso.inputs")));
     let inputs = inputs(root)?;

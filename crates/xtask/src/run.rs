@@ -23,6 +23,12 @@ pub(crate) fn cargo(root: &Path, arguments: &[&str]) -> Command {
     command
 }
 
+/// Builds one of the workspace's programs for this machine. Chosen from the whole workspace, so that what it depends on
+/// has the features that the tests built it with and is not built again.
+pub(crate) fn build_program(root: &Path, name: &str) -> Command {
+    cargo(root, &["build", "--quiet", "--workspace", "--bin", name])
+}
+
 /// Where cargo builds.
 pub(crate) fn target(root: &Path) -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)

@@ -1,7 +1,9 @@
 //! `cargo xtask test`: every test there is.
 
 use crate::{
-    api, guest, image, lint, python,
+    api,
+    guest::{self, Background},
+    image, lint, python,
     run::{cargo, check, target, watch},
     setup,
     steps::{Count, Steps},
@@ -41,6 +43,8 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
     let filter = args.filter.as_deref();
     let mut steps = Steps::default();
     steps.check("packages", setup::run);
+    // Alone, it shows how it gets on.
+    let guest = (args.only.is_none()).then(|| Background::start(root));
     if wants(Part::Lint) {
         lints(root, &mut steps);
     }
@@ -55,7 +59,7 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
         steps.check("API by schemathesis", || api::run(root));
     }
     if wants(Part::Vm) {
-        scenarios(root, &mut steps, filter);
+        scenarios(root, &mut steps, guest, filter);
     }
     let Count { passed, failed, skipped } = steps.finish();
     println!("\n{passed} passed, {failed} failed, {skipped} skipped");
@@ -70,16 +74,25 @@ fn lints(root: &Path, steps: &mut Steps) {
     let clippy = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
     // Not among all targets, because it is no test by default.
     let scenarios =
-        ["clippy", "-p", "qemu-tests", "--test", "scenarios", "--quiet", "--", "-D", "warnings"];
+        ["clippy", "--workspace", "--test", "scenarios", "--quiet", "--", "-D", "warnings"];
     steps.check("clippy", || {
         check(&mut cargo(root, &clippy))?;
         check(&mut cargo(root, &scenarios))
     });
 }
 
-fn scenarios(root: &Path, steps: &mut Steps, filter: Option<&str>) {
+fn scenarios(
+    root: &Path,
+    steps: &mut Steps,
+    guest: Option<Result<Background>>,
+    filter: Option<&str>,
+) {
     let (mut iso, mut whole) = (None, None);
-    let built = steps.check("guest programs", || guest::build(root))
+    let programs = || match guest {
+        Some(background) => background?.finish(),
+        None => guest::build(root),
+    };
+    let built = steps.check("guest programs", programs)
         && steps.check("image and command line", || {
             iso = Some(image::base(root)?);
             Ok(())
@@ -113,7 +126,7 @@ struct Images<'a> {
 fn tests(root: &Path, kind: Kind<'_>, filter: Option<&str>) -> Result<Count> {
     let nextest =
         check(cargo(root, &["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()));
-    let scenarios = ["-p", "qemu-tests", "--test", "scenarios"];
+    let scenarios = ["--workspace", "--test", "scenarios"];
     let (which, at_a_time): (&[&str], _) = match kind {
         Kind::Unit => (&["--workspace"], None),
         Kind::Scenario(_) => (&scenarios, Some("2")),

@@ -1,7 +1,7 @@
 //! `cargo xtask bench boot`: how long our initramfs takes from the kernel's start of PID 1 to the first line of
 //! a script that was fetched and verified, beside what an administrator would build instead; how many
-//! round trips of the network that is; the least memory in which it works; and how long an assignment
-//! takes to reach a machine that waits.
+//! round trips of the network that is; the least memory in which it works; how long an assignment
+//! takes to reach a machine that waits; and what the toolbox costs a script that does not need it.
 
 mod baseline;
 mod files;
@@ -9,6 +9,7 @@ mod memory;
 mod ours;
 mod ratio;
 mod stamps;
+mod toolbox;
 mod trips;
 mod wake;
 
@@ -19,7 +20,7 @@ use qemu_tests::{accel, figure::Figure, paths};
 use std::{env, fs, process::ExitCode};
 
 /// What can be measured.
-const KINDS: &str = "ratio|round-trips|memory|wake";
+const KINDS: &str = "ratio|round-trips|memory|wake|toolbox";
 
 /// What to measure, and how often.
 struct Choice {
@@ -62,6 +63,9 @@ fn run() -> Result<bool> {
     }
     if wants("wake") {
         figures.push(wake::measure(&ours)?);
+    }
+    if wants("toolbox") {
+        figures.push(toolbox::measure(&ours, choice.pairs)?);
     }
     ensure!(!figures.is_empty(), "nothing to measure: --only {KINDS}");
     println!();
