@@ -1,4 +1,4 @@
-//! Developer commands: `cargo xtask setup|image|demo|test|bench`.
+//! Developer commands: `cargo xtask setup|image|kernel|demo|test|bench`.
 //!
 //! Each builds what it needs, and installs the packages that it needs after saying which.
 #![cfg_attr(
@@ -17,6 +17,7 @@ mod bench;
 mod demo;
 mod guest;
 mod image;
+mod kernel;
 mod licences;
 mod lint;
 mod python;
@@ -50,6 +51,8 @@ enum Verb {
     Demo,
     /// Run the tests: all of them, or some
     Test(test::Args),
+    /// Merge the configuration of the kernel that is made for this one purpose, from kernel-config/
+    Kernel(kernel::Args),
     /// Measure
     Bench {
         #[command(subcommand)]
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Verb::Image => print_image(&root),
         Verb::Demo => demo::run(&root),
         Verb::Test(args) => test::run(&root, &args),
+        Verb::Kernel(args) => kernel::run(&root, &args),
         Verb::Bench { what } => bench::run(&root, &what),
     });
     match result {

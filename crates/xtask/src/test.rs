@@ -3,7 +3,7 @@
 use crate::{
     api,
     guest::{self, Background},
-    image, lint, python,
+    image, kernel, lint, python,
     run::{cargo, check, target, watch},
     setup,
     steps::{Count, Steps},
@@ -75,6 +75,7 @@ fn lints(root: &Path, steps: &mut Steps) {
     // Not among all targets, because it is no test by default.
     let scenarios =
         ["clippy", "--workspace", "--test", "scenarios", "--quiet", "--", "-D", "warnings"];
+    steps.check("kernel configuration", || kernel::check(root));
     steps.check("clippy", || {
         check(&mut cargo(root, &clippy))?;
         check(&mut cargo(root, &scenarios))
