@@ -12,8 +12,10 @@ use xenoboot_image::{cpio::Archive, iso9660::Iso};
 /// Largest kernel or initramfs, bytes.
 const LARGEST: u32 = 256 << 20;
 
-/// What the kernel is told besides what the script is for.
-const COMMAND_LINE: &str = "console=ttyS0,115200 rdinit=/script loglevel=4 panic=-1 scenario=1";
+/// What the kernel is told besides what the script is for. On a busy host an emulated timer can be too late for the
+/// kernel's check of it, which panics then: `no_timer_check`.
+const COMMAND_LINE: &str =
+    "console=ttyS0,115200 rdinit=/script loglevel=4 panic=-1 no_timer_check scenario=1";
 
 /// What comes before every script.
 const BEFORE: &str = "#!/bin/sh\nmkdir -p /proc /sys /dev /tmp; mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev\n";

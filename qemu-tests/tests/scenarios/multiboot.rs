@@ -28,15 +28,15 @@ fn kernel(at: &Scenario) -> Result<PathBuf> {
     compile(at, "kernel", &["-m32", "-mno-sse", "-Wl,-T,kernel.ld"])
 }
 
-/// The initial RAM disk of a domain 0.
-fn initrd(at: &Scenario) -> Result<Vec<u8>> {
+/// An initial RAM disk whose init says `text`, and waits for ever.
+pub(crate) fn initrd(at: &Scenario, text: &str) -> Result<Vec<u8>> {
     let mut archive = Archive::new();
-    archive.file("init", 0o755, &fs::read(compile(at, "init", &[])?)?);
+    let init = compile(at, "init", &[&format!("-DTEXT=\"{text}\"")])?;
+    archive.file("init", 0o755, &fs::read(init)?);
     Ok(archive.finish())
 }
 
 #[test]
-#[ignore = "was not seen to pass yet"]
 fn a_multiboot_kernel_is_told_what_is_true() -> Result<()> {
     Scenario::run("multiboot", |at| {
         for (uefi, version) in [(false, "1"), (true, "2")] {
@@ -45,7 +45,7 @@ fn a_multiboot_kernel_is_told_what_is_true() -> Result<()> {
             );
             let files = Bare::new(&script).with("one", b"first").with("two", b"the second");
             let vm = files.copy("kernel", &kernel(at)?)?.machine(at, &format!("vm{version}"))?;
-            let mut vm = if uefi { vm.uefi() } else { vm }.memory(256).start()?;
+            let mut vm = if uefi { vm.uefi() } else { vm.memory(256) }.start()?;
             vm.expect("told: state right", BOOT)?;
             vm.expect(&format!("told: version {version}"), SOON)?;
             vm.expect("told: all", SOON)?;
@@ -77,17 +77,17 @@ fn ensure_told(text: &str, what: &str) -> Result<()> {
     Ok(())
 }
 
-/// Quiet, on the first serial port, and with memory for little more than a domain 0.
-const XEN: &str = "console=com1 com1=115200,8n1 loglvl=warning dom0_mem=192M";
+/// Quiet, on the first serial port, and with memory for little more than a domain 0. Emulators before QEMU 9.1 check an IRET
+/// from user mode to user mode, where Xen has the kernel, by the rules of SMAP for the kernel's own accesses.
+const XEN: &str = "console=com1 com1=115200,8n1 loglvl=warning dom0_mem=192M smap=0";
 
 #[test]
-#[ignore = "was not seen to pass yet"]
 fn debians_xen_boots_a_domain_0_to_its_own_init() -> Result<()> {
     Scenario::run("xen", |at| {
         let xen = debian::unpacked(debian::BEFORE, "xen-hypervisor-4.17-amd64")?;
         let xen = debian::file_in(&xen.join("boot"), "xen-4.17-amd64.gz")?;
         let disk = at.path("initrd");
-        fs::write(&disk, initrd(at)?)?;
+        fs::write(&disk, initrd(at, "dom0: its own init runs")?)?;
 
         let operator = Operator::start(at)?;
         operator.approve_key(&operator.new_machine("cupboard")?, "cupboard")?;

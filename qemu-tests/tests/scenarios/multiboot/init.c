@@ -1,4 +1,4 @@
-/* All that a guest's initial RAM disk needs: says that it runs, and waits for ever. */
+/* All that the initial RAM disk of a started system needs: says TEXT, and waits for ever. */
 
 static long call(long number, long a, long b, long c) {
     long result;
@@ -7,7 +7,7 @@ static long call(long number, long a, long b, long c) {
 }
 
 void _start(void) {
-    static const char text[] = "dom0: its own init runs\n";
+    static const char text[] = TEXT "\n";
     call(1, 1, (long)text, sizeof text - 1); /* write */
     for (;;) call(34, 0, 0, 0);              /* pause */
 }
