@@ -1,17 +1,18 @@
 //! Systems that are installed on disks: found without a byte being written, and started.
 
+use crate::multiboot::initrd;
 use anyhow::{Context, Result, ensure};
 use qemu_tests::{
     Bundle, Nic, Operator, Scenario, Vm, paths,
     wait::{BOOT, RETRY, SOON},
 };
+use serde_json::json;
 use std::{
     fs::{self, File},
     os::unix::fs::FileExt,
     path::Path,
     process::Command,
 };
-use xenoboot_image::cpio::Archive;
 
 const SCRIPT: &str = include_str!("scripts/local.sh");
 
@@ -40,10 +41,12 @@ const PART: (u64, u64) = (1024, 63 << 10);
 fn installed_systems_are_found_and_one_is_started() -> Result<()> {
     Scenario::run("local", |at| {
         let operator = Operator::start(at)?;
+        let key = operator.new_key("cupboard")?;
+        operator.approve_key(&key.fingerprint, "cupboard")?;
         let (installed, made, unfinished) =
             (at.path("installed"), at.path("made"), at.path("unfinished"));
-        install(at.folder(), &installed)?;
-        File::create(&made)?.set_len(128 << 20)?;
+        install(at, &installed)?;
+        File::create(&made)?.set_len(420 << 20)?;
         // As `xb image write` leaves a disk when the power fails.
         let mark = format!(
             "\nXenoboot is writing this disk and has not finished. Image {}\n",
@@ -54,18 +57,24 @@ fn installed_systems_are_found_and_one_is_started() -> Result<()> {
         disk.write_all_at(&[b"\xcd\x18\xf4\xeb\xfd", mark.as_bytes()].concat(), 0)?;
         let before = fs::read(&installed)?;
 
-        let vm = Vm::new(at, "vm").cd(operator.image_with_toolbox()?).nic(Nic::User).memory(768);
-        let mut vm = vm.disk(&installed).disk(&made).disk(&unfinished).start()?;
-        operator.approve("cupboard")?;
+        let vm = Vm::new(at, "vm")
+            .cd(operator.image_of_with_toolbox("cupboard")?)
+            .nic(Nic::User)
+            .memory(768);
+        let secret = at.path("luks");
+        fs::write(&secret, "open sesame")?;
         let order = |name: &str, script: &str| {
-            operator.order(&Bundle::new(name, script).set("needs", "[\"toolbox\"]"))
+            let bundle = Bundle::new(name, script).set("needs", "[\"toolbox\"]");
+            let bundle = bundle.set("seal-for", &format!("[{:?}]", key.public));
+            operator.order(&bundle.secret("luks", &secret))
         };
         order("list", SCRIPT)?;
+        let mut vm = vm.disk(&installed).scratch(&made, None).disk(&unfinished).start()?;
         vm.expect("script: list:", BOOT)?;
         vm.expect("1  Installed", SOON)?;
         vm.expect("*  2  Advanced options > Installed, the one that was saved", SOON)?;
         vm.expect("linux /dev/vda1:/boot/vmlinuz", SOON)?;
-        vm.expect("3  Wrapped thrice", SOON)?;
+        vm.expect("3  Wrapped four times", SOON)?;
         vm.expect("bls /dev/mapper/my--group-root:/boot/loader/entries/a.conf", SOON)?;
         vm.expect("/dev/vdc is not booted: image 7777", SOON)?;
         vm.expect("\"default\":2,\"entries\":[{", SOON)?;
@@ -79,23 +88,25 @@ fn installed_systems_are_found_and_one_is_started() -> Result<()> {
         vm.expect("installed=from-disk", BOOT)?;
         vm.expect("the installed system runs", BOOT)?;
         ensure!(fs::read(&installed)? == before, "the disk was written to");
+
+        order("wrapped", "xb settle /dev/vdb && xb boot-local --secret luks 'Wrapped four times'")?;
+        vm.qmp.execute("system_reset", json!({}))?;
+        vm.expect("script: booting: Wrapped four times", BOOT)?;
+        vm.expect("installed=wrapped root=/dev/my-group/root rootflags=subvol=@", BOOT)?;
+        vm.expect("the installed system runs", BOOT)?;
         Ok(())
     })
 }
 
 /// A disk with a system on it: the kernel of the image, and a program that says that it runs. Its journal waits to be
 /// replayed, which must not happen.
-fn install(folder: &Path, disk: &Path) -> Result<()> {
-    let root = folder.join("root");
+fn install(at: &Scenario, disk: &Path) -> Result<()> {
+    let root = at.path("root");
     fs::create_dir_all(root.join("boot/grub"))?;
     let mut extract = Command::new("xorriso");
     extract.args(["-osirrox", "on", "-indev"]).arg(paths::iso()?);
     run(extract.args(["-extract", "/boot/kernel"]).arg(root.join("boot/vmlinuz")))?;
-    let mut archive = Archive::new();
-    archive.folder("dev", 0o755);
-    archive.device("dev/console", 0o600, 5, 1);
-    archive.file("init", 0o755, &program("the installed system runs\n"));
-    fs::write(root.join("boot/initrd.img"), archive.finish())?;
+    fs::write(root.join("boot/initrd.img"), initrd(at, "the installed system runs")?)?;
     fs::write(root.join("boot/grub/grub.cfg"), GRUB)?;
     let saved = "# GRUB Environment Block\nsaved_entry=advanced>saved\n";
     fs::write(root.join("boot/grub/grubenv"), format!("{saved:#<1024}"))?;
@@ -121,37 +132,4 @@ fn run(command: &mut Command) -> Result<()> {
     let out = command.output().with_context(|| format!("cannot run {name}"))?;
     ensure!(out.status.success(), "{name}: {}", String::from_utf8_lossy(&out.stderr));
     Ok(())
-}
-
-/// An ELF program for Linux on x86-64 that writes `text` and waits for ever.
-fn program(text: &str) -> Vec<u8> {
-    const BASE: u64 = 0x40_0000;
-    const HEADERS: u64 = 64 + 56;
-    let length = u32::try_from(text.len()).unwrap().to_le_bytes();
-    let code: Vec<u8> = [
-        &[0xb8, 1, 0, 0, 0][..],          // mov eax, SYS_write
-        &[0xbf, 1, 0, 0, 0],              // mov edi, 1
-        &[0x48, 0x8d, 0x35, 16, 0, 0, 0], // lea rsi, [rip + 16]
-        &[0xba],                          // mov edx, length
-        &length,
-        &[0x0f, 0x05],        // syscall
-        &[0xb8, 34, 0, 0, 0], // mov eax, SYS_pause
-        &[0x0f, 0x05],        // syscall
-        &[0xeb, 0xf7],        // jmp to the mov
-        text.as_bytes(),
-    ]
-    .concat();
-    let size = HEADERS + code.len() as u64;
-    let mut elf = b"\x7fELF\x02\x01\x01".to_vec();
-    elf.resize(16, 0);
-    // Executable, for x86-64.
-    elf.extend([2, 0, 62, 0, 1, 0, 0, 0]);
-    // Entry; program headers; no sections.
-    elf.extend([BASE + HEADERS, 64, 0].iter().flat_map(|n| n.to_le_bytes()));
-    elf.extend([0, 0, 0, 0, 64, 0, 56, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
-    // One segment to load, readable and executable.
-    elf.extend([1, 0, 0, 0, 5, 0, 0, 0]);
-    elf.extend([0, BASE, BASE, size, size, 0x1000].iter().flat_map(|n| n.to_le_bytes()));
-    elf.extend(code);
-    elf
 }

@@ -189,7 +189,7 @@ impl Look {
                 && !left_out.contains(disk)
                 && (block.disk.is_some() || is_looked_at(block))
         };
-        let blocks: Vec<Block> = blocks.into_iter().filter(kept).collect();
+        let blocks = as_firmware_sees(blocks.into_iter().filter(kept).collect());
         let content = blocks
             .iter()
             .filter_map(|block| Some((block.name.clone(), probe::probe(&block.path()).ok()??)));
@@ -198,6 +198,15 @@ impl Look {
         let disks = blocks.iter().filter(is_disk).map(|block| block.name.clone()).collect();
         Ok(Self { blocks, content, disks })
     }
+}
+
+/// What the firmware could start from comes first, and behind it what is made of other devices: the numbers of drivers
+/// say nothing of that.
+fn as_firmware_sees(mut blocks: Vec<Block>) -> Vec<Block> {
+    let made = blocks.iter().filter(|block| !block.slaves.is_empty());
+    let made: BTreeSet<String> = made.map(|block| block.name.clone()).collect();
+    blocks.sort_by_key(|block| made.contains(block.disk.as_ref().unwrap_or(&block.name)));
+    blocks
 }
 
 /// Whether a device without a disk is one that an installed system may be on.
@@ -217,4 +226,28 @@ fn has_holder(block: &Block) -> bool {
 
 fn shown(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_made_of_disks_comes_behind_them() {
+        let block = |name: &str, disk: Option<&str>, slave: Option<&str>| Block {
+            name: name.to_owned(),
+            disk: disk.map(str::to_owned),
+            slaves: slave.map(str::to_owned).into_iter().collect(),
+            ..Block::default()
+        };
+        let blocks = vec![
+            block("md0", None, Some("nvme0n1p2")),
+            block("md0p1", Some("md0"), None),
+            block("dm-0", None, Some("nvme0n1p3")),
+            block("nvme0n1", None, None),
+            block("nvme0n1p1", Some("nvme0n1"), None),
+        ];
+        let names: Vec<String> = as_firmware_sees(blocks).into_iter().map(|b| b.name).collect();
+        assert_eq!(names, ["nvme0n1", "nvme0n1p1", "md0", "md0p1", "dm-0"]);
+    }
 }
