@@ -1,12 +1,15 @@
 //! Connections: TLS, then HTTP/2 or HTTP/1.1, all with limits, because anyone on the Internet may connect.
 
+mod rest;
+
 use crate::{hub::Presence, server::Shared, tls};
-use axum::{Router, extract::Request};
+use axum::{Router, body::Body, extract::Request};
 use hyper::{body::Incoming, server::conn, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+use rest::ToTheEnd;
 use rustls::ServerConfig;
 use std::{
     collections::HashMap,
@@ -202,6 +205,10 @@ async fn http(
     let service = service_fn(move |mut request: Request<Incoming>| {
         let answering = Answering::begin(&begun);
         request.extensions_mut().insert(peer.clone());
+        let request = request.map(|body| match http2 {
+            true => Body::new(body),
+            false => Body::new(ToTheEnd::from(body)),
+        });
         let answer = hyper::service::Service::call(&router, request);
         async move {
             let answer = answer.await;

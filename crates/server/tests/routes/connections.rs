@@ -106,3 +106,24 @@ async fn a_folder_has_one_server_and_the_secrets_are_the_same_after_a_restart() 
     let (status, ..) = answer(&mut sender, request.body(Full::default()).unwrap()).await;
     assert_eq!(status, StatusCode::UNAUTHORIZED);
 }
+
+#[tokio::test]
+async fn who_is_refused_while_still_sending_sees_why() {
+    let server = TestServer::start().await;
+    let length = 3 << 20;
+    for (token, status) in [(server.token(), "413"), ("wrong", "401")] {
+        // It was a matter of luck.
+        for _ in 0..5 {
+            let mut stream = connect_with(&server, None, &[b"http/1.1"]).await.unwrap();
+            let head = format!(
+                "POST /api/v1/assignments HTTP/1.1\r\nhost: server\r\nauthorization: Bearer {token}\r\n\
+                 content-length: {length}\r\n\r\n"
+            );
+            stream.write_all(head.as_bytes()).await.unwrap();
+            stream.write_all(&vec![b' '; length]).await.expect("it is cut off");
+            let mut said = [0; 12];
+            stream.read_exact(&mut said).await.expect("there is no answer");
+            assert_eq!(said, format!("HTTP/1.1 {status}").as_bytes());
+        }
+    }
+}
