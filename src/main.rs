@@ -12,6 +12,7 @@ mod keygen;
 mod machine;
 mod operator;
 mod policy;
+mod power;
 mod proxy;
 mod push;
 mod run;
@@ -56,6 +57,8 @@ enum Verb {
     Assign(assign::Args),
     /// Show and set what is done about machines that fail, and how long logs are kept
     Policy(policy::Args),
+    /// Switch a machine on or off, by its management controller or an outlet
+    Power(power::Args),
     /// List runs, show one, read its log
     Run(run::Args),
     /// A shell, or a command, on a machine
@@ -86,6 +89,7 @@ fn main() -> ExitCode {
         Verb::Machine(args) => machine::run(args, &cli.output),
         Verb::Assign(args) => assign::run(args, &cli.output),
         Verb::Policy(args) => policy::run(args, &cli.output),
+        Verb::Power(args) => power::run(args, &cli.output),
         Verb::Run(args) => run::run(args, &cli.output),
         Verb::Ssh(args) => ssh::run(args),
         Verb::Console(args) => ssh::console(args),

@@ -6,11 +6,13 @@
 
 mod access;
 mod enrolment;
+mod power;
 mod states;
 mod upkeep;
 
 pub use access::*;
 pub use enrolment::*;
+pub use power::*;
 pub use states::*;
 pub use upkeep::*;
 

@@ -16,6 +16,7 @@ pub(crate) mod machines;
 pub(crate) mod names;
 mod params;
 pub(crate) mod policy;
+pub(crate) mod power;
 pub(crate) mod runs;
 pub(crate) mod stream;
 pub(crate) mod tokens;

@@ -1,5 +1,9 @@
 //! The server's folder: who may use it, its key, and the file that lets the operator in.
 
+use crate::{
+    power::{Sealer, from_hex},
+    tls,
+};
 use rcgen::{KeyPair, PKCS_ED25519};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
@@ -28,6 +32,9 @@ pub enum HomeError {
     /// `server.key` is not an Ed25519 key in PKCS#8, PEM.
     #[error("{} is not an Ed25519 key in PKCS#8", .0.display())]
     Key(PathBuf),
+    /// `power.key` is not 32 bytes in hexadecimal.
+    #[error("{} is not 32 bytes in hexadecimal; the passwords of power drivers cannot be read without it", .0.display())]
+    Sealer(PathBuf),
     /// A secret can be read by others.
     #[error("{} can be read by others (mode {mode:o}): chmod 600", path.display())]
     Exposed {
@@ -107,6 +114,37 @@ impl Home {
         let key = KeyPair::generate_for(&PKCS_ED25519).map_err(|_| HomeError::Random)?;
         write_secret(&path, key.serialize_pem().as_bytes())?;
         Ok(key)
+    }
+
+    /// The key and the certificates for browsers, PEM; made on the first start, and the operator's own if he puts them there.
+    pub(crate) fn web(&self) -> Result<String, HomeError> {
+        let path = self.dir.join("web.pem");
+        if let Some(pem) = read_secret(&path)? {
+            return Ok(pem);
+        }
+        let pem = tls::web_identity().map_err(|_| HomeError::Random)?;
+        write_secret(&path, pem.as_bytes())?;
+        Ok(pem)
+    }
+
+    /// The folder of programs that switch machines on and off.
+    pub(crate) fn power_programs(&self) -> PathBuf {
+        self.dir.join("power.d")
+    }
+
+    /// What encrypts passwords in the database; made on the first start.
+    pub(crate) fn sealer(&self) -> Result<Sealer, HomeError> {
+        let path = self.dir.join("power.key");
+        let text = match read_secret(&path)? {
+            Some(text) => text,
+            None => {
+                let text = new_token()?;
+                write_secret(&path, text.as_bytes())?;
+                text
+            }
+        };
+        let key = from_hex(text.trim()).ok_or_else(|| HomeError::Sealer(path.clone()))?;
+        Sealer::new(&key).map_err(|_| HomeError::Sealer(path))
     }
 
     /// The token of `operator.toml`; a new one when there is no such file.

@@ -150,6 +150,11 @@ impl Hub {
         lock(&self.connections).contains_key(key)
     }
 
+    /// The keys of all machines that have a connection.
+    pub(crate) fn online_keys(&self) -> Vec<MachineKey> {
+        lock(&self.connections).keys().copied().collect()
+    }
+
     /// How many machines have a connection.
     pub(crate) fn connected(&self) -> usize {
         lock(&self.connections).len()

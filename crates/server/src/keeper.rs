@@ -1,7 +1,7 @@
 //! What is done when its time has come, and nobody asks.
 
-use crate::{api::Kind, notify, server::Shared, store::Removed};
-use std::time::Duration;
+use crate::{api::Kind, notify, power, server::Shared, store::Removed};
+use std::{sync::Arc, time::Duration};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 /// How often it is looked for.
@@ -42,7 +42,7 @@ async fn silent(shared: &Shared) {
 }
 
 /// Works for ever.
-pub(crate) async fn run(shared: &Shared) {
+pub(crate) async fn run(shared: &Arc<Shared>) {
     let mut tick = interval(LOOK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut count = 0u32;
@@ -53,6 +53,9 @@ pub(crate) async fn run(shared: &Shared) {
             silent(shared).await;
         }
         let confirmations = shared.store.expire_confirmations().await;
+        if let Err(error) = power::bring_back(shared).await {
+            tracing::warn!(%error, "machines that did not come back could not be looked for");
+        }
         let retries = shared.store.retry().await;
         for changed in [confirmations, retries] {
             match changed {

@@ -19,6 +19,7 @@
 pub mod api;
 mod blobs;
 mod claims;
+mod dashboard;
 mod doors;
 mod handlers;
 mod home;
@@ -28,12 +29,15 @@ mod listen;
 mod near;
 mod notify;
 mod openapi;
+mod outgoing;
+mod power;
 mod problem;
 mod registrations;
 mod router;
 mod selector;
 mod server;
 mod store;
+pub mod text;
 mod time;
 mod tls;
 

@@ -2,25 +2,21 @@
 
 use crate::{
     api::{Kind, Notice, Webhook},
+    outgoing,
     server::Shared,
 };
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::{Request, StatusCode, Uri, client::conn::http1, header};
-use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::ServerName};
+use hyper::{Request, StatusCode, Uri, header};
 use std::{
     io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
     sync::mpsc,
     time::{Instant, sleep, timeout},
 };
-use tokio_rustls::TlsConnector;
 
 /// Notices that wait to be sent; more are dropped, and that is said.
 const QUEUE: usize = 256;
@@ -77,13 +73,6 @@ pub(crate) async fn tell(shared: &Shared, machine: i64, kind: Kind, text: &str) 
 pub(crate) async fn run(shared: &Shared) {
     let waiting = shared.notices.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(mut waiting) = waiting else { return std::future::pending().await };
-    let tls = match tls() {
-        Ok(tls) => tls,
-        Err(error) => {
-            tracing::error!(%error, "no notices are sent");
-            return std::future::pending().await;
-        }
-    };
     while let Some(notice) = waiting.recv().await {
         let hooks = match shared.store.webhooks().await {
             Ok(hooks) => hooks,
@@ -93,27 +82,17 @@ pub(crate) async fn run(shared: &Shared) {
             }
         };
         for hook in hooks.into_iter().filter(|hook| hook.kinds.contains(&notice.kind)) {
-            let (notice, tls) = (notice.clone(), tls.clone());
+            let notice = notice.clone();
             // One that does not answer keeps no other from being told.
-            tokio::spawn(async move { send(&hook, &notice, &tls).await });
+            tokio::spawn(async move { send(&hook, &notice).await });
         }
     }
 }
 
-/// TLS as everybody uses it: a webhook's server is known by its certificate.
-fn tls() -> Result<TlsConnector, rustls::Error> {
-    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
-}
-
-async fn send(hook: &Webhook, notice: &Notice, tls: &TlsConnector) {
+async fn send(hook: &Webhook, notice: &Notice) {
     let mut pause = PAUSE;
     for attempt in 1..=ATTEMPTS {
-        let sent = timeout(PATIENCE, post(&hook.url, notice, tls)).await;
+        let sent = timeout(PATIENCE, post(&hook.url, notice)).await;
         let error = match sent {
             Ok(Ok(status)) if status.is_success() => return,
             Ok(Ok(status)) => format!("the answer is {status}"),
@@ -129,43 +108,11 @@ async fn send(hook: &Webhook, notice: &Notice, tls: &TlsConnector) {
     }
 }
 
-type Error = Box<dyn std::error::Error + Send + Sync>;
-
-async fn post(url: &str, notice: &Notice, tls: &TlsConnector) -> Result<StatusCode, Error> {
-    let uri: Uri = url.parse()?;
-    let host = uri.host().ok_or("no host")?.to_owned();
-    let secure = uri.scheme_str() == Some("https");
-    let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
-    let name = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    let stream = TcpStream::connect((name.as_str(), port)).await?;
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let authority = uri.authority().map_or(host.as_str(), |authority| authority.as_str());
-    // Whoever is in a URL is not part of its host.
-    let authority = authority.rsplit('@').next().unwrap_or(authority);
-    let request = Request::post(path)
-        .header(header::HOST, authority)
+async fn post(url: &str, notice: &Notice) -> Result<StatusCode, outgoing::Error> {
+    let request = Request::post(url)
         .header(header::CONTENT_TYPE, "application/json")
-        .header(header::USER_AGENT, concat!("xenoboot/", env!("CARGO_PKG_VERSION")))
         .body(Full::new(Bytes::from(serde_json::to_vec(notice)?)))?;
-    if secure {
-        let server = ServerName::try_from(name)?;
-        exchange(tls.connect(server, stream).await?, request).await
-    } else {
-        exchange(stream, request).await
-    }
-}
-
-async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<StatusCode, Error>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    // It ends with this function: nothing but the status is wanted.
-    let connection = tokio::spawn(connection);
-    let answer = sender.send_request(request).await;
-    let status = answer.map(|answer| answer.status());
-    connection.abort();
-    Ok(status?)
+    Ok(outgoing::ask(request, None).await?.status)
 }
 
 /// Refuses what is no URL that can be told.

@@ -1,9 +1,10 @@
 //! Every route, in one place.
 
 use crate::{
+    dashboard,
     handlers::{
         assignments, auth, blobs, bundles, confirm, console, enrolment, health, machine, machines,
-        policy, runs, stream, tokens, webhooks,
+        policy, power, runs, stream, tokens, webhooks,
     },
     openapi,
     problem::{AsJson, Problem},
@@ -47,6 +48,7 @@ fn operator() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(machines::labels))
         .routes(routes!(machines::clear))
         .routes(routes!(machines::explain))
+        .routes(routes!(power::show, power::set, power::forget, power::switch))
         .routes(routes!(runs::of_machine))
         .routes(routes!(bundles::list, bundles::push))
         .routes(routes!(blobs::missing))
@@ -89,6 +91,7 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router {
         .layer(middleware::from_fn_with_state(Arc::clone(shared), auth::operator));
     Router::new()
         .merge(metrics)
+        .merge(dashboard::router(shared))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .nest("/machine/v1", machine)

@@ -10,6 +10,7 @@ use crate::{
     keeper,
     listen::{self, Sources},
     notify::{self, Notices},
+    power::Sealer,
     registrations::Registrations,
     router,
     store::{Store, StoreError},
@@ -19,7 +20,7 @@ use rustls::ServerConfig;
 use std::{
     future::Future,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -76,6 +77,8 @@ pub(crate) struct Shared {
     pub(crate) notices: Notices,
     pub(crate) registrations: Registrations,
     pub(crate) sources: Sources,
+    pub(crate) sealer: Sealer,
+    pub(crate) programs: PathBuf,
     stopping: watch::Sender<bool>,
 }
 
@@ -122,7 +125,8 @@ impl Server {
     pub async fn open(dir: &Path, address: Option<SocketAddr>) -> Result<Self, OpenError> {
         let home = Home::open(dir)?;
         let key = home.key()?;
-        let (tls, pin) = tls::server_config(&key).map_err(|e| OpenError::Tls(Box::new(e)))?;
+        let (tls, pin) =
+            tls::server_config(&key, &home.web()?).map_err(|e| OpenError::Tls(Box::new(e)))?;
         let store = Store::open(&home.database()).await?;
         let blobs = Blobs::open(home.blobs()).await?;
         let token = home.token()?;
@@ -135,9 +139,20 @@ impl Server {
         let (registrations, sources) = (Registrations::new(), Sources::default());
         let stopping = watch::channel(false).0;
         let (claims, doors, notices) = (Claims::default(), Doors::default(), Notices::new());
-        let shared =
-            Shared { store, blobs, hub, claims, doors, notices, registrations, sources, stopping };
-        let shared = Arc::new(shared);
+        let (sealer, programs) = (home.sealer()?, home.power_programs());
+        let shared = Arc::new(Shared {
+            store,
+            blobs,
+            hub,
+            claims,
+            doors,
+            notices,
+            registrations,
+            sources,
+            sealer,
+            programs,
+            stopping,
+        });
         Ok(Self { shared, listener, tls: Arc::new(tls), address, pin, _home: home })
     }
 

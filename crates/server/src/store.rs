@@ -12,17 +12,24 @@ mod ends;
 mod events;
 mod explain;
 mod failing;
+mod fleet;
 mod machines;
 mod notices;
 mod policy;
+pub(crate) mod power;
 mod retention;
 mod runs;
+mod sessions;
+mod timeline;
 mod tokens;
 
+pub(crate) use bundles::AssignedTo;
 pub(crate) use ends::Confirmed;
+pub(crate) use fleet::{FLEET_PAGE, Fleet, FleetRow, Wanted};
 pub(crate) use machines::{Boot, Expected, Standing, fingerprint_prefix};
 pub(crate) use retention::Removed;
 pub(crate) use runs::LogPage;
+pub(crate) use timeline::PowerOn;
 
 use sqlx::{
     Sqlite, SqlitePool, Transaction,

@@ -3,17 +3,20 @@
 //! A client may show any self-signed Ed25519 certificate: it proves that the client has that key, and nothing
 //! else. Names, dates and issuers are not looked at. What a key may have is decided by the machine's state.
 
-use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PublicKeyData};
+use rcgen::{
+    CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData,
+};
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName as TlsName, Error, PeerMisbehaved,
     ServerConfig, SignatureScheme,
     client::danger::HandshakeSignatureValid,
     crypto::{WebPkiSupportedAlgorithms, ring, verify_tls13_signature_with_raw_key},
-    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, UnixTime},
+    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, UnixTime, pem::PemObject},
     server::{
-        NoServerSessionStorage, ParsedCertificate,
+        ClientHello, NoServerSessionStorage, ParsedCertificate, ResolvesServerCert,
         danger::{ClientCertVerified, ClientCertVerifier},
     },
+    sign::CertifiedKey,
     version::TLS13,
 };
 use std::sync::Arc;
@@ -32,24 +35,64 @@ const ED25519_SPKI: [u8; 12] =
 pub(crate) enum SetupError {
     #[error("no certificate can be made")]
     Certificate(#[from] rcgen::Error),
+    #[error("web.pem does not hold a private key and its certificates")]
+    Web,
     #[error("TLS cannot be set up")]
     Tls(#[from] Error),
 }
 
-/// The server's side, and the pin by which it is known.
-pub(crate) fn server_config(key: &KeyPair) -> Result<(ServerConfig, Pin), SetupError> {
+/// A certificate for browsers, self-signed and made once, and its key: PEM.
+pub(crate) fn web_identity() -> Result<String, rcgen::Error> {
+    // Browsers do not know Ed25519.
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+    let certificate = named()?.self_signed(&key)?;
+    Ok(format!("{}{}", key.serialize_pem(), certificate.pem()))
+}
+
+fn named() -> Result<CertificateParams, rcgen::Error> {
     // From 1975 to 4096, rcgen's own bounds: whoever checks the pin does not look at them.
     let mut params = CertificateParams::new(vec!["xenoboot".to_owned()])?;
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, "xenoboot");
-    let certificate = params.self_signed(key)?;
+    Ok(params)
+}
+
+/// Reads what [`web_identity`] makes, or what an authority gave: a key, and its certificate with those it stands on.
+fn read_web(pem: &str) -> Result<CertifiedKey, SetupError> {
+    let bad = |_| SetupError::Web;
+    let key = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(bad)?;
+    let chain = CertificateDer::pem_slice_iter(pem.as_bytes());
+    let chain: Vec<_> = chain.collect::<Result<_, _>>().map_err(bad)?;
+    Ok(CertifiedKey::from_der(chain, key, &ring::default_provider())?)
+}
+
+/// Machines and operators' commands know the server by its own key; browsers, which cannot use that, get the other.
+#[derive(Debug)]
+struct Identities {
+    own: Arc<CertifiedKey>,
+    web: Arc<CertifiedKey>,
+}
+
+impl ResolvesServerCert for Identities {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let own = hello.signature_schemes().contains(&SignatureScheme::ED25519);
+        Some(Arc::clone(if own { &self.own } else { &self.web }))
+    }
+}
+
+/// The server's side, and the pin by which it is known. `web`: the key and certificates for browsers, PEM.
+pub(crate) fn server_config(key: &KeyPair, web: &str) -> Result<(ServerConfig, Pin), SetupError> {
+    let certificate = named()?.self_signed(key)?;
     let private = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let chain = vec![certificate.der().clone()];
+    let own = CertifiedKey::from_der(chain, private, &ring::default_provider())?;
+    let identities = Identities { own: Arc::new(own), web: Arc::new(read_web(web)?) };
     let verifier =
         AnyMachine { algorithms: ring::default_provider().signature_verification_algorithms };
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[&TLS13])?
         .with_client_cert_verifier(Arc::new(verifier))
-        .with_single_cert(vec![certificate.der().clone()], private)?;
+        .with_cert_resolver(Arc::new(identities));
     config.alpn_protocols = vec![H2.to_vec(), HTTP1.to_vec()];
     // Connections last for hours: no tickets, which would be one more secret, and no state of them.
     config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -124,7 +167,7 @@ impl ClientCertVerifier for AnyMachine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rcgen::{PKCS_ECDSA_P256_SHA256, PKCS_ED25519};
+    use rcgen::PKCS_ED25519;
 
     #[test]
     fn only_ed25519_is_a_machine() {

@@ -77,6 +77,12 @@ const NEEDS: &[Need] = &[
     Need { package: "openssh-client", sign: Sign::Program("ssh") },
     Need { package: "rsync", sign: Sign::Program("rsync") },
     Need { package: "util-linux", sign: Sign::Program("setpriv") },
+    // The dashboard is looked at with a browser.
+    Need { package: "chromium", sign: Sign::Program("chromium") },
+    Need { package: "chromium-driver", sign: Sign::Program("chromedriver") },
+    // What switches machines by IPMI, and a management controller to switch.
+    Need { package: "ipmitool", sign: Sign::Program("ipmitool") },
+    Need { package: "openipmi", sign: Sign::Program("ipmi_sim") },
     Need { package: "gcc", sign: Sign::Program("cc") },
     Need { package: "grub-common", sign: Sign::Program("grub-mkimage") },
     Need { package: "grub-pc-bin", sign: Sign::File("/usr/lib/grub/i386-pc/lnxboot.img") },

@@ -49,6 +49,7 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
         lints(root, &mut steps);
     }
     if wants(Part::Unit) {
+        steps.check("sushy-tools", || sushy(root));
         steps.run("tests", || tests(root, Kind::Unit, filter));
         steps.run("documentation tests", || doc_tests(root));
     }
@@ -184,6 +185,12 @@ fn doc_tests(root: &Path) -> Result<Count> {
     let succeeded = watch(&mut command, |line| sum += summary(line).unwrap_or_default())?;
     ensure!(succeeded || sum.failed > 0, "the documentation tests did not run");
     Ok(sum)
+}
+
+/// A management controller that speaks Redfish, for the server's tests: they find it in this place.
+fn sushy(root: &Path) -> Result<()> {
+    let requirements = root.join("crates/server/tests/sushy.txt");
+    python::environment(root, "venv-sushy", &requirements, "sushy_tools").map(drop)
 }
 
 /// The vectors of the bundle format by pycose.

@@ -4,8 +4,10 @@ use super::{State, body, finish, names};
 use crate::{
     api::{Assign, Desired, Done, Goal, Target},
     problem::{AsJson, Problem},
+    server::Shared,
 };
 use axum::{Json, body::Body};
+use std::sync::Arc;
 
 /// Longest that a system may take to say that it is up, seconds.
 const MAX_CONFIRM_S: u32 = 86_400;
@@ -22,15 +24,19 @@ pub(crate) async fn assign(
     axum::extract::State(shared): State,
     body: Body,
 ) -> Result<Json<Done>, AsJson> {
-    let assign: Assign = body::json(body).await?;
+    Ok(Json(assign_to(shared, body::json(body).await?).await?))
+}
+
+/// Assigns, or takes back.
+pub(crate) async fn assign_to(shared: Arc<Shared>, assign: Assign) -> Result<Done, Problem> {
     check(&assign)?;
-    let done = finish(async move {
+    finish(async move {
         let (bundle, changed) = shared.store.assign(&assign).await?;
         shared.hub.orders(&changed);
         let state = bundle.as_ref().map(|_| assign.state.unwrap_or_default()).or(assign.state);
         Ok(Done { bundle, state, target: assign.target, machines: changed.len() as u64 })
-    });
-    Ok(Json(done.await?))
+    })
+    .await
 }
 
 /// Refuses what contradicts itself.

@@ -56,7 +56,11 @@ fn needed(method: &Method, path: &str) -> Role {
     // With the prefix of the whole API or without it.
     let path = path.trim_start_matches("/api/v1").trim_start_matches('/');
     let first = path.split('/').next().unwrap_or_default();
-    if matches!(first, "tokens" | "webhooks") {
+    // How machines are switched has passwords and addresses in it; to switch one is an operator's.
+    let settings = first == "machines" && path.trim_end_matches('/').ends_with("/power");
+    if matches!(first, "tokens" | "webhooks")
+        || (settings && matches!(*method, Method::PUT | Method::DELETE))
+    {
         return Role::Admin;
     }
     if method == Method::GET || method == Method::HEAD { Role::Viewer } else { Role::Operator }
@@ -93,5 +97,12 @@ mod tests {
             assert_eq!(needed(&Method::GET, path), Role::Admin, "{path}");
         }
         assert_eq!(needed(&Method::GET, "/api/v1/tokensx"), Role::Viewer);
+        for (method, role) in [
+            (Method::PUT, Role::Admin),
+            (Method::POST, Role::Operator),
+            (Method::GET, Role::Viewer),
+        ] {
+            assert_eq!(needed(&method, "/api/v1/machines/a/power"), role);
+        }
     }
 }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 const SLOWEST: u64 = 512;
 
 /// The whole body, of at most `most` bytes.
-pub(super) async fn read(mut body: Body, most: usize) -> Result<Vec<u8>, Problem> {
+pub(crate) async fn read(mut body: Body, most: usize) -> Result<Vec<u8>, Problem> {
     let (mut bytes, begun) = (Vec::new(), Instant::now());
     let stalled = || Problem::new(StatusCode::REQUEST_TIMEOUT, "the request does not go on");
     loop {

@@ -55,19 +55,27 @@ pub(crate) async fn approve(
     Path(machine): Path<String>,
     body: Body,
 ) -> Answer<MachineDetails> {
-    let approve: Approve = body::json(body).await?;
+    Ok(Json(approve_as(shared, machine, body::json(body).await?).await?))
+}
+
+/// Approves a machine, or renames it.
+pub(crate) async fn approve_as(
+    shared: Arc<Shared>,
+    machine: String,
+    approve: Approve,
+) -> Result<MachineDetails, Problem> {
     names::check("machine", &approve.name)?;
     names::check("group", &approve.groups)?;
     names::check_labels(approve.labels.iter().flat_map(|(key, value)| [key, value]))?;
-    let changed = finish(async move {
+    finish(async move {
         let id = shared.store.approve(&machine, &approve).await;
         let unseen = |problem: Problem| match identify(&machine) {
             Ok(_) => problem.hint("if it has not booted yet, approve it with --key"),
             Err(_) => problem,
         };
         told(&shared, id.map_err(|error| unseen(error.into()))?).await
-    });
-    Ok(Json(changed.await?))
+    })
+    .await
 }
 
 /// A whole key or a whole fingerprint.
@@ -99,11 +107,19 @@ pub(crate) async fn refuse(
     axum::extract::State(shared): State,
     Path(machine): Path<String>,
 ) -> Answer<MachineDetails> {
-    let changed = finish(async move {
+    Ok(Json(refuse_it(shared, machine).await?))
+}
+
+/// Refuses a machine.
+pub(crate) async fn refuse_it(
+    shared: Arc<Shared>,
+    machine: String,
+) -> Result<MachineDetails, Problem> {
+    finish(async move {
         let id = shared.store.refuse(&machine).await?;
         told(&shared, id).await
-    });
-    Ok(Json(changed.await?))
+    })
+    .await
 }
 
 /// `POST machines/MACHINE/groups`.
@@ -166,12 +182,20 @@ pub(crate) async fn clear(
     axum::extract::State(shared): State,
     Path(machine): Path<String>,
 ) -> Answer<MachineDetails> {
-    let cleared = finish(async move {
+    Ok(Json(clear_it(shared, machine).await?))
+}
+
+/// What was done because a machine failed is over.
+pub(crate) async fn clear_it(
+    shared: Arc<Shared>,
+    machine: String,
+) -> Result<MachineDetails, Problem> {
+    finish(async move {
         let (id, changed) = shared.store.clear(&machine).await?;
         shared.hub.orders(&changed);
         Ok(shared.store.machine(id, &shared.hub).await?)
-    });
-    Ok(Json(cleared.await?))
+    })
+    .await
 }
 
 /// `GET machines/MACHINE/explain`.

@@ -38,13 +38,17 @@ struct Listener {
 pub(crate) async fn stream(
     axum::extract::State(shared): State,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    Sse::new(changes(shared)).keep_alive(KeepAlive::default())
+}
+
+/// The changes from now on.
+pub(crate) fn changes(shared: Arc<Shared>) -> impl Stream<Item = Result<Event, Infallible>> {
     let changes = shared.hub.changes();
     let listener = Listener { shared, changes, ready: VecDeque::new() };
-    let events = unfold(listener, |mut listener| async move {
+    unfold(listener, |mut listener| async move {
         let change = listener.next().await?;
         Some((Ok(event(&change)), listener))
-    });
-    Sse::new(events).keep_alive(KeepAlive::default())
+    })
 }
 
 fn event(change: &Change) -> Event {

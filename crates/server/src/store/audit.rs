@@ -104,4 +104,21 @@ impl Store {
         let rows: Vec<Row> = rows.bind(after).bind(PAGE).fetch_all(&self.reader).await?;
         rows.into_iter().map(TryInto::try_into).collect()
     }
+
+    /// The latest entries with numbers below `before` in which `search` occurs, the latest first.
+    pub(crate) async fn audit_before(
+        &self,
+        before: i64,
+        search: &str,
+        limit: i64,
+    ) -> Result<Vec<AuditEntry>> {
+        let rows = sqlx::query_as(
+            "SELECT * FROM audit WHERE number < $1 AND \
+             ($2 = '' OR instr(actor, $2) OR instr(action, $2) OR instr(object, $2)) \
+             ORDER BY number DESC LIMIT $3",
+        );
+        let rows: Vec<Row> =
+            rows.bind(before).bind(search).bind(limit).fetch_all(&self.reader).await?;
+        rows.into_iter().map(TryInto::try_into).collect()
+    }
 }

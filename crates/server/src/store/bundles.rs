@@ -37,6 +37,21 @@ impl From<Row> for api::Bundle {
     }
 }
 
+/// An assignment of a bundle.
+#[derive(FromRow)]
+pub(crate) struct AssignedTo {
+    /// `machine`, `group`, `labels`, `default`, or `rescue`.
+    pub(crate) scope: String,
+    /// Which of them.
+    pub(crate) whom: Option<String>,
+    /// The state.
+    pub(crate) state: String,
+    /// For one time.
+    pub(crate) once: bool,
+    /// When, milliseconds since 1970.
+    pub(crate) assigned_ms: i64,
+}
+
 /// Numbers past the range of the database's are shown as its largest: machines read the envelope.
 fn number(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
@@ -80,6 +95,26 @@ impl Store {
                 .fetch_all(&self.reader)
                 .await?;
         Ok(rows.into_iter().map(Into::into).collect())
+    }
+
+    /// One bundle, and to whom it is assigned.
+    pub(crate) async fn bundle(&self, wanted: &str) -> Result<(api::Bundle, Vec<AssignedTo>)> {
+        let row = self.find_bundle(wanted).await?;
+        let rows = sqlx::query_as(
+            "SELECT a.scope, COALESCE(m.name, m.fingerprint, a.group_name, a.selector) AS whom, a.state, a.once, \
+             a.assigned_ms FROM assignments a LEFT JOIN machines m ON m.id = a.machine \
+             WHERE a.bundle = $1 OR a.then_bundle = $1 ORDER BY a.id DESC LIMIT 200",
+        );
+        let assigned = rows.bind(row.id).fetch_all(&self.reader).await?;
+        Ok((row.into(), assigned))
+    }
+
+    /// The names of bundles, those pushed last first.
+    pub(crate) async fn bundle_names(&self) -> Result<Vec<String>> {
+        let names = sqlx::query_scalar(
+            "SELECT name FROM bundles GROUP BY name ORDER BY MAX(pushed_ms) DESC LIMIT 200",
+        );
+        Ok(names.fetch_all(&self.reader).await?)
     }
 
     /// The bundle that `wanted` names.

@@ -5,6 +5,7 @@ use super::{
     assignments::{By, New, refresh},
     audit,
     failing::flag,
+    power,
 };
 use crate::{api::Desired, time::now_ms};
 use serde_json::json;
@@ -213,6 +214,9 @@ impl Store {
                 sqlx::query_scalar("SELECT 1 FROM machines WHERE id = $1 AND confirm_ms <= $2");
             let still: Option<i64> =
                 still.bind(machine).bind(now_ms()).fetch_optional(&mut *tx).await?;
+            if still.is_some() {
+                power::missing(&mut tx, machine).await?;
+            }
             if still.is_some()
                 && unconfirmed(
                     &mut tx,

@@ -9,7 +9,7 @@ mod observed;
 use super::{
     Result, Store, StoreError, Tx,
     assignments::{By, refresh},
-    audit, ends, failing,
+    audit, ends, failing, power,
 };
 use crate::{api, time::now_ms};
 pub(crate) use enrolment::Expected;
@@ -267,6 +267,7 @@ async fn begin_boot(tx: &mut Tx, machine: i64, boot: &str) -> Result<()> {
     if begun.bind(machine).bind(boot).execute(&mut **tx).await?.rows_affected() == 0 {
         return Ok(());
     }
+    power::came_back(tx, machine).await?;
     let why = "the machine came back before the system that was started had said that it is up";
     ends::unconfirmed(tx, machine, why).await?;
     let lost = sqlx::query_as(

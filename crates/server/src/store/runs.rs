@@ -12,7 +12,7 @@ const MAX_LIST: i64 = 1000;
 const PAGE: i64 = 1000;
 
 #[derive(FromRow)]
-struct Row {
+pub(super) struct Row {
     machine: i64,
     boot: i64,
     run: String,
@@ -81,8 +81,16 @@ pub(crate) struct LogPage {
 const SELECT: &str = "SELECT r.*, m.name AS machine_name, m.fingerprint FROM runs r JOIN machines m ON m.id = r.machine";
 
 /// `SELECT` with a condition; both are ours.
-fn select(condition: &str) -> sqlx::AssertSqlSafe<String> {
+pub(super) fn select(condition: &str) -> sqlx::AssertSqlSafe<String> {
     sqlx::AssertSqlSafe(format!("{SELECT} {condition}"))
+}
+
+/// An event as it is kept: its number, the machine's time, ours, and what happened.
+pub(super) fn event(
+    (number, at_ms, received_ms, body): (i64, i64, i64, String),
+) -> Result<LogEvent> {
+    let what = serde_json::from_str(&body).map_err(|_| StoreError::Corrupt("an event"))?;
+    Ok(LogEvent { number, at_ms, received_ms, what })
 }
 
 impl Store {
@@ -201,10 +209,15 @@ impl Store {
         );
         let rows: Vec<(i64, i64, i64, String)> =
             rows.bind(page.run).bind(page.after).bind(PAGE).fetch_all(&self.reader).await?;
-        let event = |(number, at_ms, received_ms, body): (_, _, _, String)| {
-            let what = serde_json::from_str(&body).map_err(|_| StoreError::Corrupt("an event"))?;
-            Ok(LogEvent { number, at_ms, received_ms, what })
-        };
         Ok(api::Log { events: rows.into_iter().map(event).collect::<Result<_>>()?, run })
+    }
+
+    /// After which event the last `count` ones of a run come; zero when there are no more.
+    pub(crate) async fn log_tail(&self, run: i64, count: i64) -> Result<i64> {
+        let after = sqlx::query_scalar(
+            "SELECT number FROM events WHERE run = $1 ORDER BY number DESC LIMIT 1 OFFSET $2",
+        );
+        let after = after.bind(run).bind(count).fetch_optional(&self.reader).await?;
+        Ok(after.unwrap_or_default())
     }
 }

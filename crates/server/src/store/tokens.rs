@@ -53,10 +53,14 @@ impl Store {
 
     /// Whose token it is, if it is good. It is found by its digest: how long that takes says nothing of the token.
     pub(crate) async fn token(&self, token: &str) -> Result<Option<api::Token>> {
+        self.token_by_hash(&Digest::of(token.as_bytes()).to_string()).await
+    }
+
+    /// The same by its digest.
+    pub(super) async fn token_by_hash(&self, hash: &str) -> Result<Option<api::Token>> {
         let sql = format!("{SELECT} WHERE hash = $1 AND (expires_ms IS NULL OR expires_ms > $2)");
         let row = sqlx::query_as(sqlx::AssertSqlSafe(sql));
-        let row = row.bind(Digest::of(token.as_bytes()).to_string()).bind(now_ms());
-        let row: Option<Row> = row.fetch_optional(&self.reader).await?;
+        let row: Option<Row> = row.bind(hash).bind(now_ms()).fetch_optional(&self.reader).await?;
         row.map(TryInto::try_into).transpose()
     }
 

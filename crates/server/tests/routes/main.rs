@@ -9,11 +9,14 @@
 
 mod access;
 mod assignments;
+mod browser;
 mod client;
 mod connections;
+mod dashboard;
 mod enrolment;
 mod events;
 mod machines;
+mod power;
 mod states;
 mod transfers;
 mod upkeep;

@@ -15,14 +15,14 @@ use xenoboot_wire::{
 };
 
 /// A machine that does what it is told.
-struct Runner {
+pub(crate) struct Runner {
     machine: Machine,
     number: u64,
     runs: u8,
 }
 
 impl Runner {
-    async fn new(server: &TestServer, name: &str) -> Self {
+    pub(crate) async fn new(server: &TestServer, name: &str) -> Self {
         Self { machine: server.approved(name).await, number: 0, runs: 0 }
     }
 
@@ -40,7 +40,7 @@ impl Runner {
         }
     }
 
-    async fn begins(&mut self) -> RunId {
+    pub(crate) async fn begins(&mut self) -> RunId {
         let (bundle, generation) = self.told().await.expect("nothing to run");
         self.runs += 1;
         let run = RunId([self.runs; 16]);
@@ -50,11 +50,11 @@ impl Runner {
         run
     }
 
-    async fn ends(&mut self, run: RunId, outcome: Outcome) {
+    pub(crate) async fn ends(&mut self, run: RunId, outcome: Outcome) {
         self.says(Some(run), What::RunEnded { outcome, duration_ms: 5 }).await;
     }
 
-    async fn succeeds(&mut self) -> RunId {
+    pub(crate) async fn succeeds(&mut self) -> RunId {
         let run = self.begins().await;
         self.ends(run, Outcome::Succeeded).await;
         run
@@ -66,7 +66,7 @@ impl Runner {
     }
 
     /// Another power-on.
-    async fn restarts(&mut self) {
+    pub(crate) async fn restarts(&mut self) {
         self.machine.boot = BootId([self.machine.boot.0[0] + 1; 16]);
         self.number = 0;
         self.machine.boot().await;
@@ -89,7 +89,7 @@ async fn confirm(server: &TestServer, token: &str) -> (StatusCode, String) {
     (status, String::from_utf8(body.to_vec()).unwrap())
 }
 
-async fn assign(server: &TestServer, body: Value) -> Value {
+pub(crate) async fn assign(server: &TestServer, body: Value) -> Value {
     server.post("assignments", body).await.unwrap()
 }
 
@@ -98,7 +98,7 @@ async fn shown(server: &TestServer) -> Value {
 }
 
 /// Asks until it is so.
-async fn until(server: &TestServer, what: impl Fn(&Value) -> bool) -> Value {
+pub(crate) async fn until(server: &TestServer, what: impl Fn(&Value) -> bool) -> Value {
     let begun = Instant::now();
     loop {
         let machine = shown(server).await;

@@ -1,0 +1,71 @@
+//! IPMI 2.0, by the usual program: `ipmitool -I lanplus`. The password goes by its environment, which other users of the
+//! computer cannot read, as they can its arguments.
+
+use super::PowerError;
+use crate::api::PowerAct;
+use std::{io, process::Stdio, time::Duration};
+use tokio::{process::Command, time::sleep};
+
+/// A management controller.
+pub(super) struct Controller<'a> {
+    pub(super) host: &'a str,
+    pub(super) port: Option<u16>,
+    pub(super) user: &'a str,
+    pub(super) password: &'a str,
+}
+
+/// For a controller to see that its machine has gone off.
+const PAUSE: Duration = Duration::from_secs(1);
+
+impl Controller<'_> {
+    pub(super) async fn switch(&self, act: PowerAct) -> Result<Option<bool>, PowerError> {
+        match act {
+            PowerAct::Status => return self.is_on().await,
+            PowerAct::On => drop(self.power("on").await?),
+            PowerAct::Off => drop(self.power("off").await?),
+            // A controller refuses `cycle` when the machine is off.
+            PowerAct::Cycle if self.is_on().await? == Some(false) => {
+                self.power("on").await?;
+            }
+            PowerAct::Cycle => drop(self.power("cycle").await?),
+        }
+        sleep(PAUSE).await;
+        self.is_on().await
+    }
+
+    async fn is_on(&self) -> Result<Option<bool>, PowerError> {
+        let said = self.power("status").await?;
+        Ok(match said.trim() {
+            "Chassis Power is on" => Some(true),
+            "Chassis Power is off" => Some(false),
+            _ => None,
+        })
+    }
+
+    async fn power(&self, act: &str) -> Result<String, PowerError> {
+        let port = self.port.unwrap_or(623).to_string();
+        let mut command = Command::new("ipmitool");
+        command.args(["-I", "lanplus", "-H", self.host, "-p", &port, "-U", self.user, "-E"]);
+        command.args(["-L", "OPERATOR", "-N", "2", "-R", "3", "chassis", "power", act]);
+        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        command.env("IPMI_PASSWORD", self.password).stdin(Stdio::null()).kill_on_drop(true);
+        let done = match command.output().await {
+            Ok(done) => done,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(PowerError::NoProgram("ipmitool"));
+            }
+            Err(error) => return Err(PowerError::Refused(format!("ipmitool: {error}"))),
+        };
+        if done.status.success() {
+            return Ok(String::from_utf8_lossy(&done.stdout).into_owned());
+        }
+        let why = String::from_utf8_lossy(&done.stderr);
+        let why = why.trim().lines().last().unwrap_or("it does not say why").to_owned();
+        if why.contains("Unable to establish") {
+            // It says the same of a wrong password and of nobody there.
+            let why = format!("{why}; wrong address, user or password");
+            return Err(PowerError::Unreachable { address: self.host.to_owned(), why });
+        }
+        Err(PowerError::Refused(why))
+    }
+}
