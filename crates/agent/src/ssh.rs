@@ -91,7 +91,7 @@ async fn serve(layout: &Layout) -> anyhow::Result<()> {
         ended = running => ended,
         () = nobody => anyhow::bail!("nobody has proved who he is within {} s", AUTHENTICATION.as_secs()),
     };
-    children.hang_up();
+    children.hang_up().await;
     // Most sessions end without a farewell: that is no failure.
     if let Err(e) = ended {
         log::debug!("{e}");

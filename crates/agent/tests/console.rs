@@ -210,7 +210,6 @@ async fn more_than_any_buffer_goes_through_in_both_directions_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "the trap of a program whose client has gone does not always come to its end"]
 async fn a_client_that_goes_ends_what_it_ran() {
     let site = Site::start().await;
     tokio::task::block_in_place(|| {

@@ -17,7 +17,7 @@ use std::{
     io,
     os::unix::{ffi::OsStringExt as _, process::ExitStatusExt as _},
     process::{ExitStatus, Stdio},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 use tokio::{
@@ -32,6 +32,8 @@ use xenoboot_sys::process::{Setup, prepare};
 const PIECE: usize = 16 << 10;
 /// When a program on a terminal has ended: for what it wrote last to arrive.
 const LAST: Duration = Duration::from_millis(100);
+/// For programs to end whose client has gone; less than the agent waits for the session's process.
+const MOMENT: Duration = Duration::from_secs(2);
 
 /// What is to be run.
 #[derive(Clone, Debug)]
@@ -57,19 +59,21 @@ pub(super) enum Control {
 
 /// The process groups of a session, to be told when it ends.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Children(Arc<Mutex<BTreeSet<i32>>>);
+pub(super) struct Children(Arc<watch::Sender<BTreeSet<i32>>>);
 
 impl Children {
     fn change(&self, change: impl FnOnce(&mut BTreeSet<i32>)) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        self.0.send_modify(change);
     }
 
-    /// Tells all of them that nobody is there any more. Who ignores that (`nohup`) goes on.
-    pub(super) fn hang_up(&self) {
-        self.change(|groups| {
-            groups.iter().filter_map(|pid| Pid::from_raw(*pid)).for_each(hang_up);
-            groups.clear();
-        });
+    /// Tells all of them that nobody is there any more, and gives them a moment in which their output is still taken: a
+    /// shell tells its standard error of a program that was hung up, and before its own trap a pipe without a reader would
+    /// end it. Who ignores all that (`nohup`) goes on.
+    pub(super) async fn hang_up(&self) {
+        self.0.borrow().iter().filter_map(|pid| Pid::from_raw(*pid)).for_each(hang_up);
+        let mut groups = self.0.subscribe();
+        // The sender is ours.
+        let _ = timeout(MOMENT, groups.wait_for(BTreeSet::is_empty)).await;
     }
 }
 
@@ -231,13 +235,11 @@ async fn read(
     let mut buffer = vec![0; PIECE];
     while let Ok(count @ 1..) = pipe.read(&mut buffer).await {
         let bytes = Bytes::copy_from_slice(buffer.get(..count).unwrap_or_default());
-        let sent = match kind {
+        // Where nobody is to be told any more, the rest is taken all the same: see `Children::hang_up`.
+        let _ = match kind {
             None => channel.data_bytes(bytes).await,
             Some(kind) => channel.extended_data_bytes(kind, bytes).await,
         };
-        if sent.is_err() {
-            return;
-        }
     }
 }
 
