@@ -163,7 +163,7 @@ fn proxy_command(operator: &Path, host: &str) -> anyhow::Result<String> {
         let text = path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))?;
         Ok(format!("'{}'", text.replace('\'', r"'\''").replace('%', "%%")))
     };
-    Ok(format!("{} --operator {} proxy {host}", word(&own)?, word(operator)?))
+    Ok(format!("{} proxy --operator {} {host}", word(&own)?, word(operator)?))
 }
 
 /// A path in ssh_config.

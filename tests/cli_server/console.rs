@@ -72,7 +72,9 @@ fn an_operator_and_a_machine_are_joined() {
     let known = fs::read_to_string(server.folder().join("known_hosts")).unwrap();
     assert!(known.starts_with("cupboard,cupboard.xenoboot ssh-ed25519 AAAA"), "{known}");
     let config = server.text(&["ssh", "--config"]);
-    for part in ["Host *.xenoboot", "StrictHostKeyChecking yes", "proxy %n", "known_hosts"] {
+    for part in
+        ["Host *.xenoboot", "StrictHostKeyChecking yes", "proxy --operator", " %n", "known_hosts"]
+    {
         assert!(config.contains(part), "{part}: {config}");
     }
     // Without the note a person must compare, and a program cannot.

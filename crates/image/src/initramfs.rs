@@ -1,10 +1,9 @@
 //! The base initramfs: what every machine gets, whatever its site.
 //!
 //! Several archives one after the other. The first is not compressed: it holds the modules, which are
-//! compressed already and which the kernel unpacks when it loads them. Then the toolkit, by far the
-//! largest program, and the other programs, the indexes and those modules that are stored unpacked: each
-//! compressed with zstd, each by itself, so that a change to one leaves the other as it was kept. Last
-//! what tells about all these.
+//! compressed already and which the kernel unpacks when it loads them. Then the programs, the indexes and those
+//! modules that are stored unpacked, compressed with zstd as one: the programs have much code in common, half a
+//! megabyte of it. Last what tells about all these.
 
 use crate::{
     cpio::Archive,
@@ -13,7 +12,7 @@ use crate::{
     tools::sha256,
 };
 use anyhow::{Context, Result};
-use std::{collections::BTreeSet, fmt::Write, fs, path::Path, thread};
+use std::{collections::BTreeSet, fmt::Write, fs, path::Path};
 
 /// zstd's level: the image is made once and read by many over slow virtual media.
 const LEVEL: i32 = 19;
@@ -44,38 +43,29 @@ pub(crate) fn modules(modules: &Modules) -> Result<Vec<u8>> {
     Ok(tree.archive.finish())
 }
 
-/// The archives of programs and indexes, compressed; and the manifest of what is in them, by which init
+/// The archive of programs and indexes, compressed; and the manifest of what is in it, by which init
 /// sees that all of it arrived.
 pub(crate) fn programs(
     programs: &Programs,
     modules: &Modules,
     parts: &Parts,
 ) -> Result<(Vec<u8>, String)> {
-    let mut toolkit = Tree::default();
-    toolkit.essential("usr/lib/xenoboot/toolkit", 0o755, &programs.toolkit);
-    let mut rest = layout();
-    rest.essential("init", 0o755, &programs.init);
-    rest.essential("usr/lib/xenoboot/agent", 0o755, &programs.agent);
+    let mut tree = layout();
+    tree.essential("init", 0o755, &programs.init);
+    tree.essential("usr/lib/xenoboot/agent", 0o755, &programs.agent);
+    tree.essential("usr/lib/xenoboot/toolkit", 0o755, &programs.toolkit);
     for applet in &programs.applets {
-        rest.archive.symlink(&format!("usr/bin/{applet}"), "../lib/xenoboot/toolkit");
+        tree.archive.symlink(&format!("usr/bin/{applet}"), "../lib/xenoboot/toolkit");
     }
     for (name, content) in &modules.indexes {
         let path = format!("usr/lib/modules/{}/{name}", modules.release);
-        rest.essential(&path, 0o644, content);
+        tree.essential(&path, 0o644, content);
     }
     for (path, file) in &modules.unpacked {
         let path = format!("usr/lib/modules/{}/{path}", modules.release);
-        rest.essential(&path, 0o644, &modules::unpack(file)?);
+        tree.essential(&path, 0o644, &modules::unpack(file)?);
     }
-    let manifest = toolkit.manifest + &rest.manifest;
-    let (toolkit, rest) = (toolkit.archive.finish(), rest.archive.finish());
-    let (rest, toolkit) = thread::scope(|scope| {
-        let other = scope.spawn(|| compressed(&toolkit, parts));
-        (compressed(&rest, parts), other.join())
-    });
-    let rest = rest?;
-    let toolkit = toolkit.map_err(|_| anyhow::anyhow!("the compressing thread ended early"))??;
-    Ok(([rest, toolkit].concat(), manifest))
+    Ok((compressed(&tree.archive.finish(), parts)?, tree.manifest))
 }
 
 /// The archive of what the image says of itself.

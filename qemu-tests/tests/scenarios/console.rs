@@ -58,7 +58,6 @@ fn keygen(path: &Path) -> Result<String> {
 }
 
 #[test]
-#[ignore = "was not seen to pass yet"]
 fn a_shell_on_a_machine_whose_script_hangs() -> Result<()> {
     Scenario::run("console", |at| {
         let mut operator = Operator::start(at)?;

@@ -7,7 +7,6 @@ use qemu_tests::{
 };
 
 #[test]
-#[ignore = "not seen to pass yet"]
 fn a_token_lets_it_in_and_a_confirmation_ends_what_is_done_once() -> Result<()> {
     Scenario::run("states", |at| {
         let operator = Operator::start(at)?;
