@@ -18,6 +18,7 @@
 
 pub mod accel;
 pub mod bare;
+pub mod bench;
 pub mod bundle;
 pub mod console;
 pub mod debian;

@@ -4,8 +4,8 @@
 
 use anyhow::{Context, Result, ensure};
 use qemu_tests::{
+    bench,
     figure::{Figure, Limit},
-    paths,
 };
 use std::{
     env,
@@ -42,26 +42,13 @@ const LOOP: &str = "i=0\nwhile [ $i -lt 100000 ]; do i=$((i + 1)); done\n";
 const RUNS: usize = 7;
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => {
-            eprintln!("a figure is over its limit");
-            ExitCode::FAILURE
-        }
-        Err(error) => {
-            eprintln!("bench toolkit: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    bench::end(run())
 }
 
-/// Whether all figures are within their limits.
-fn run() -> Result<bool> {
+fn run() -> Result<Vec<Figure>> {
     let only = env::args().nth(1);
     let toolkit = PathBuf::from(env::var_os("XENOBOOT_TOOLKIT").context("XENOBOOT_TOOLKIT")?);
-    let folder = paths::target().join("bench-toolkit");
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    let folder = bench::folder("bench-toolkit")?;
     let busybox = prepare(&folder)?;
     println!("{:<12} {:>9} {:>9} {:>7}", "command", "toolkit", "busybox", "ratio");
     let mut figures = Vec::new();
@@ -85,9 +72,7 @@ fn run() -> Result<bool> {
         figures.push(Figure { name: "programs", value, unit: "MB", limit: Limit::Most(9.0) });
     }
     ensure!(!figures.is_empty(), "no such command is measured");
-    println!();
-    figures.iter().for_each(|figure| println!("{figure}"));
-    Ok(!figures.iter().any(Figure::over))
+    Ok(figures)
 }
 
 /// Init, agent and toolkit together, in 10^6 bytes, compressed as one, as in the initramfs.

@@ -13,78 +13,43 @@ mod toolbox;
 mod trips;
 mod wake;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::Result;
 
 use ours::Ours;
-use qemu_tests::{accel, figure::Figure, paths};
-use std::{env, fs, process::ExitCode};
+use qemu_tests::{
+    bench::{self, Choice},
+    figure::Figure,
+};
+use std::process::ExitCode;
 
 /// What can be measured.
 const KINDS: &str = "ratio|round-trips|memory|wake|toolbox";
-
-/// What to measure, and how often.
-struct Choice {
-    pairs: usize,
-    only: Option<String>,
-}
+/// How often, unless it is said.
+const PAIRS: usize = 5;
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => {
-            eprintln!("a figure is over its limit");
-            ExitCode::FAILURE
-        }
-        Err(error) => {
-            eprintln!("bench boot: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    bench::end(run())
 }
 
-/// Whether all figures are within their limits.
-fn run() -> Result<bool> {
-    let choice = choice(env::args().skip(1))?;
-    let folder = paths::target().join("bench-boot");
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    println!("Accelerator: {}. Everything is kept in {}.", accel::best(), folder.display());
+fn run() -> Result<Vec<Figure>> {
+    let choice = Choice::of_arguments(KINDS, PAIRS)?;
+    let folder = bench::folder("bench-boot")?;
     let ours = Ours::prepare(&folder)?;
-    let wants = |name: &str| choice.only.as_deref().is_none_or(|only| only == name);
     let mut figures: Vec<Figure> = Vec::new();
-    if wants("ratio") {
+    if choice.wants("ratio") {
         figures.push(ratio::measure(&folder, &ours, choice.pairs)?);
     }
-    if wants("round-trips") {
+    if choice.wants("round-trips") {
         figures.push(trips::measure(&folder, &ours)?);
     }
-    if wants("memory") {
+    if choice.wants("memory") {
         figures.push(memory::measure(&folder, &ours)?);
     }
-    if wants("wake") {
+    if choice.wants("wake") {
         figures.push(wake::measure(&ours)?);
     }
-    if wants("toolbox") {
+    if choice.wants("toolbox") {
         figures.push(toolbox::measure(&ours, choice.pairs)?);
     }
-    ensure!(!figures.is_empty(), "nothing to measure: --only {KINDS}");
-    println!();
-    for figure in &figures {
-        println!("{figure}");
-    }
-    Ok(!figures.iter().any(Figure::over))
-}
-
-fn choice(mut arguments: impl Iterator<Item = String>) -> Result<Choice> {
-    let mut choice = Choice { pairs: 5, only: None };
-    while let Some(argument) = arguments.next() {
-        let value = arguments.next().with_context(|| format!("{argument} needs a value"))?;
-        match argument.as_str() {
-            "--pairs" => choice.pairs = value.parse().context("--pairs needs a number")?,
-            "--only" => choice.only = Some(value),
-            _ => bail!("unknown: {argument}; known: --pairs N, --only {KINDS}"),
-        }
-    }
-    ensure!(choice.pairs > 0, "--pairs 0 measures nothing");
-    Ok(choice)
+    Ok(figures)
 }
