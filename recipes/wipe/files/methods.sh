@@ -10,16 +10,23 @@ methods_of() { # DISK
     } | { [ "$METHOD" = auto ] && cat || grep -x "$METHOD" || true; }
 }
 
-# NVMe: the controller formats (OACS, bit 1).
+# A number that an NVMe controller says of itself.
+said_of() { # DISK FIELD
+    nvme id-ctrl "$1" 2> /dev/null | awk -v field="$2" '$1 == field {print $3}'
+}
+
+# NVMe: the controller formats (OACS, bit 1), and with this disk no other that hangs on it (FNA, bits 0 and 1).
 can_format() { # DISK
     case $1 in /dev/nvme*) ;; *) return 1 ;; esac
-    oacs=$(nvme id-ctrl "$1" 2> /dev/null | awk '$1 == "oacs" {print $3}')
-    [ $((${oacs:-0} & 2)) -ne 0 ]
+    oacs=$(said_of "$1" oacs)
+    [ $((${oacs:-0} & 2)) -ne 0 ] || return 1
+    fna=$(said_of "$1" fna)
+    [ $((${fna:-3} & 3)) -eq 0 ] || [ "$(nvme list-ns "${1%n*}" --all 2> /dev/null | grep -c '\[')" = 1 ]
 }
 
 # By throwing the key away where it can (FNA, bit 2), else every block.
 do_format() { # DISK
-    fna=$(nvme id-ctrl "$1" | awk '$1 == "fna" {print $3}')
+    fna=$(said_of "$1" fna)
     if [ $((${fna:-0} & 4)) -ne 0 ]; then
         nvme format "$1" --ses=2 --force && return
     fi

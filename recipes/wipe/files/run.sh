@@ -42,7 +42,7 @@ wipe() { # DISK SERIAL
     done
     number=$((number + 1))
     result="serial=\"$2\" model=\"$model\" size=$size method=$method verified=$verified at=$(date -u +%Y-%m-%dT%H:%M:%SZ)"
-    xb report --sign "disk$number=$result"
+    xb report --sign "disk$number=$result" || fail "there is no signed report of $1, \"$2\": the agent does not take it"
     [ "$verified" != no ]
 }
 
