@@ -17,13 +17,14 @@ stands_at() { # DEVICE OFFSET TEXT
     [ "$(dd if="$1" bs=1 skip="$2" count=${#3} status=none 2> /dev/null | tr -d '\000')" = "$3" ]
 }
 
-# Nothing is known of the device: where formats keep a copy of their first block, it is looked for.
+# Nothing is known of the device: where formats keep a copy of their first block, it is looked for. What became of it is seen
+# by looking at the device again, not by what the command says.
 restore_superblock() { # DEVICE
     size=$(blockdev --getsize64 "$1")
     for place in 32768:4096 8193:1024 16384:2048 98304:4096 24577:1024 163840:4096; do
         block=${place%:*} bytes=${place#*:}
         if dumpe2fs -h -o superblock="$block" -o blocksize="$bytes" "$1" > /dev/null 2>&1; then
-            checked 3 e2fsck -fy -b "$block" -B "$bytes" "$1"
+            checked 3 e2fsck -fy -b "$block" -B "$bytes" "$1" || true
             found ext "$1"
             return
         fi
@@ -32,21 +33,21 @@ restore_superblock() { # DEVICE
         btrfs rescue super-recover -y "$1" > "$log" 2>&1 || true
         found btrfs "$1"
     elif stands_at "$1" 61440 JFS1; then
-        checked 3 fsck.jfs -f -y "$1"
+        checked 3 fsck.jfs -f -y "$1" || true
         found jfs "$1"
     elif stands_at "$1" 6147 EXFAT; then
-        checked 1 fsck.exfat -y -b "$1"
+        checked 1 fsck.exfat -y -b "$1" || true
         found exfat "$1"
     elif stands_at "$1" 3154 FAT32; then
         dd if="$1" of="$1" bs=512 skip=6 count=1 conv=notrunc,fsync status=none
-        checked 1 fsck.fat -a "$1"
+        checked 1 fsck.fat -a "$1" || true
         found vfat "$1"
     elif stands_at "$1" $((size - 509)) NTFS; then
         dd if="$1" of="$1" bs=512 skip=$((size / 512 - 1)) count=1 conv=notrunc,fsync status=none
-        checked 0 ntfsfix -d "$1"
+        checked 0 ntfsfix -d "$1" || true
         found ntfs "$1"
     elif may_be_xfs "$1"; then
-        repair_xfs "$1"
+        repair_xfs "$1" || true
         found xfs "$1"
     elif ! has_no_content "$1"; then
         lost "$1: what is on it is not known"

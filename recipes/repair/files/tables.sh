@@ -7,18 +7,27 @@ keep_ends() { # DISK
     dd if="$1" bs=512 skip=$(($(blockdev --getsize64 "$1") / 512 - 34)) of="$kept/$name.end" status=none
 }
 
+# One disk that cannot be written does not keep the others from being repaired.
+write_table() { # WHAT DISK OPTION...
+    what=$1 disk=$2
+    shift 2
+    if sfdisk --no-reread "$@" "$disk" > /dev/null; then
+        did "$disk: $what"
+    else
+        lost "$disk: its partition table cannot be written"
+    fi
+}
+
 repair_table() { # DISK
     said=$(sfdisk --verify "$1" 2>&1 || true)
     case $said in
         *"primary GPT table is corrupt"*)
             keep_ends "$1"
-            sfdisk --no-reread --relocate gpt-bak-std "$1" > /dev/null
-            did "$1: the partition table was taken from its backup"
+            write_table "the partition table was taken from its backup" "$1" --relocate gpt-bak-std
             ;;
         *"backup GPT table is corrupt"*)
             keep_ends "$1"
-            sfdisk --no-reread --relocate gpt-bak-std "$1" > /dev/null
-            did "$1: the backup of the partition table was written anew"
+            write_table "the backup of the partition table was written anew" "$1" --relocate gpt-bak-std
             ;;
         *)
             # A disk may be used as a whole, and then has no table.
@@ -64,8 +73,7 @@ search_table() { # DISK
     fi
     keep_ends "$1"
     cat "$kept/table"
-    sfdisk --no-reread "$1" < "$kept/table" > /dev/null
-    did "$1: a new partition table of $parts partitions was made from what begins on the disk"
+    write_table "a new partition table of $parts partitions was made from what begins on the disk" "$1" < "$kept/table"
 }
 
 # The kernel has all partitions that the tables name.
