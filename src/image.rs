@@ -1,5 +1,6 @@
 //! `xenoboot image build|stamp|inspect`.
 
+mod lock;
 mod push;
 mod show;
 mod stamp;
@@ -16,11 +17,10 @@ use std::{
 };
 use xenoboot_image::{
     apt::Apt,
-    build::{self, PACKAGES},
-    cache_folder,
-    recipe::Lock,
+    build, cache_folder,
+    kernel::{Kernel, Made},
     site::Stamp,
-    toolbox::{Inputs, List},
+    toolbox::Inputs,
 };
 
 /// The kernel's modules that go into every image.
@@ -38,7 +38,7 @@ pub(crate) struct Args {
 enum Verb {
     /// Build an image from Debian's packages and our static programs
     #[command(
-        after_help = "Examples:\n  xenoboot image build -o base.iso\n  xenoboot image build --site site.toml --trust home/trust.toml -o home.iso\n  xenoboot image build --locked -o again.iso\n  xenoboot image build --no-toolbox --overlay ours -o small.iso"
+        after_help = "Examples:\n  xenoboot image build -o base.iso\n  xenoboot image build --site site.toml --trust home/trust.toml -o home.iso\n  xenoboot image build --locked -o again.iso\n  xenoboot image build --no-toolbox --overlay ours -o small.iso\n  xenoboot image build --kernel purpose --no-toolbox -o old-machines.iso"
     )]
     Build(BuildArgs),
     /// Make from an image one for another site, server or machine
@@ -85,6 +85,9 @@ struct BuildArgs {
     /// Use exactly the packages of the lock file
     #[arg(long)]
     locked: bool,
+    /// Whose kernel: debian, purpose (the one that `cargo xtask kernel` built last), or the folder with one of those
+    #[arg(long, value_name = "WHICH", default_value = "debian")]
+    kernel: String,
     /// Words to add to the kernel's command line
     #[arg(long, value_name = "WORDS", default_value = "")]
     append: String,
@@ -129,7 +132,9 @@ fn build_with(args: &BuildArgs, stamp: Stamp, applets: Vec<String>, output: &Out
     let cache = cache_folder()?;
     let apt = Apt::new(&cache.join("apt"))?;
     let list = args.toolbox.list()?;
-    let lock = lock(args, list.as_ref(), &apt, &say)?;
+    let kernel = kernel(&args.kernel, &cache)?;
+    let packages = lock::Packages { kernel: &kernel, list: list.as_ref(), apt: &apt, say: &say };
+    let lock = if args.locked { packages.locked(&args.lock)? } else { packages.newest()? };
     let all = [&lock.packages[..], &lock.toolbox].concat();
     let size: u64 = all.iter().map(|package| package.size).sum();
     say(&format!("fetching {} packages ({} MB)", all.len(), size / 1_000_000));
@@ -144,6 +149,7 @@ fn build_with(args: &BuildArgs, stamp: Stamp, applets: Vec<String>, output: &Out
         applets,
         module_rules: MODULES,
         append: &args.append,
+        kernel,
         packages: lock.packages,
         toolbox,
         overlay: args.overlay.as_deref(),
@@ -168,48 +174,15 @@ fn build_with(args: &BuildArgs, stamp: Stamp, applets: Vec<String>, output: &Out
     Ok(())
 }
 
-/// The packages to build from: those of the lock file, or the newest.
-fn lock(args: &BuildArgs, list: Option<&List>, apt: &Apt, say: &dyn Fn(&str)) -> Result<Lock> {
-    if args.locked {
-        return locked(&args.lock, list, apt, say);
-    }
-    say("fetching package lists");
-    apt.update()?;
-    let kernel = apt.kernel_package()?;
-    let names: Vec<_> = std::iter::once(kernel.as_str()).chain(PACKAGES.iter().copied()).collect();
-    say("resolving what packages depend on");
-    let toolbox = list.map(|list| toolbox::resolve(list, apt)).transpose()?;
-    Ok(Lock { packages: apt.newest(&names)?, toolbox: toolbox.unwrap_or_default() })
-}
-
-/// A lock file, all of whose packages can be had.
-fn locked(path: &Path, list: Option<&List>, apt: &Apt, say: &dyn Fn(&str)) -> Result<Lock> {
-    let mut lock = Lock::load(path).hint("build once without --locked to make it")?;
-    match list {
-        None => lock.toolbox.clear(),
-        Some(list) => toolbox::covers(&lock.toolbox, list)
-            .with_context(|| path.display().to_string())
-            .hint("build once without --locked to lock what the list asks for now")?,
-    }
-    let all = [&lock.packages[..], &lock.toolbox].concat();
-    if apt.has(&all) {
-        return Ok(lock);
-    }
-    say("fetching package lists");
-    apt.update()?;
-    let gone: Vec<_> = apt
-        .gone(&all)
-        .into_iter()
-        .map(|(package, now)| {
-            let now = now.map_or_else(String::new, |now| format!(" (it has {now})"));
-            format!("{} {}{now}", package.name, package.version)
-        })
-        .collect();
-    if gone.is_empty() {
-        return Ok(lock);
-    }
-    Err(anyhow::anyhow!("gone from Debian's archive: {}", gone.join(", ")))
-        .hint("build without --locked to take what is there now")
+/// The kernel that `which` names.
+fn kernel(which: &str, cache: &Path) -> Result<Kernel> {
+    let folder = match which {
+        "debian" => return Ok(Kernel::Debian),
+        "purpose" => Made::newest(cache),
+        folder => PathBuf::from(folder),
+    };
+    let made = Made::open(&folder).with_context(|| format!("no kernel for --kernel {which}"));
+    made.map(Kernel::Made).hint("build one with `cargo xtask kernel`")
 }
 
 /// The names under which the toolkit is called; it knows them itself.

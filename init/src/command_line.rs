@@ -16,6 +16,8 @@ pub(crate) struct CommandLine {
     pub(crate) panic: bool,
     /// Whether `printk.devkmsg=` says who may write how much to the kernel's log.
     pub(crate) devkmsg: bool,
+    /// `xenoboot.memory=MB`: how much the image needs.
+    pub(crate) memory: Option<u64>,
     /// All words.
     pub(crate) words: Vec<String>,
 }
@@ -39,6 +41,7 @@ impl CommandLine {
                     let name = device.split(',').next().unwrap_or(device);
                     line.consoles.push(name.to_owned());
                 }
+                Some(("xenoboot.memory", value)) => line.memory = value.parse().ok(),
                 Some(("panic", _)) => line.panic = true,
                 Some(("printk.devkmsg", _)) => line.devkmsg = true,
                 _ => {}
@@ -76,20 +79,22 @@ mod tests {
     fn words_that_matter() {
         let line = CommandLine::parse(
             "BOOT_IMAGE=/vmlinuz console=tty0 console=ttyS0,115200n8 xenoboot.debug \
-             xenoboot.agent=/bin/other dyndbg=\"file a b\" panic=0 \
+             xenoboot.agent=/bin/other xenoboot.memory=112 dyndbg=\"file a b\" panic=0 \
              printk.devkmsg=on\n",
         );
         assert!(line.debug && line.panic && line.devkmsg);
         assert_eq!(line.agent.as_deref(), Some("/bin/other"));
         assert_eq!(line.consoles, ["tty0", "ttyS0"]);
+        assert_eq!(line.memory, Some(112));
         assert!(line.words.contains(&"dyndbg=file a b".to_owned()));
     }
 
     #[test]
     fn what_is_not_said_is_off() {
-        let line = CommandLine::parse("xenoboot.debug=0 xenoboot.agent=relative");
+        let line =
+            CommandLine::parse("xenoboot.debug=0 xenoboot.agent=relative xenoboot.memory=much");
         assert!(!line.debug && !line.panic && !line.devkmsg);
-        assert_eq!(line.agent, None);
+        assert_eq!((line.agent, line.memory), (None, None));
         assert_eq!(CommandLine::parse(""), CommandLine::default());
     }
 }

@@ -1,13 +1,10 @@
-//! Whether the initramfs arrived whole. Short of memory, the kernel unpacks as much as fits and boots
-//! on; a loader may also pass only the first of two files.
+//! Whether the initramfs arrived whole, in a machine that has memory for it. Short of memory, the kernel unpacks as
+//! much as fits and boots on; a loader may also pass only the first of two files.
 
 use std::{fs, path::Path};
 
-/// What our smallest supported machine has.
-const NEEDED_MEMORY_MB: u64 = 256;
-
-/// What the kernel and the firmware do not count as managed, at most.
-const KERNELS_OWN_MB: u64 = 64;
+/// What the firmware keeps for itself of the memory that a machine has, in MB, at most.
+const FIRMWARES_OWN: u64 = 16;
 
 /// Checks that the end marker is there and every file of the manifest has its size. The digests are
 /// not computed: what unpacking leaves out is whole files or their ends.
@@ -37,23 +34,36 @@ fn entry(line: &str) -> Option<(u64, &str)> {
     (hex && !path.is_empty()).then_some((size, path))
 }
 
+/// Checks that the machine has the memory that the image `needed`, both in MB. With a little less, the boot would come to
+/// some place and die there, each time at another.
+///
+/// # Errors
 /// What a person is told.
-pub(crate) fn advice() -> String {
-    let memory = memory_mb().unwrap_or(0);
-    let cause = if memory + KERNELS_OWN_MB < NEEDED_MEMORY_MB {
-        "too little memory"
-    } else {
-        "the boot loader or the medium delivered only a part"
-    };
-    format!("{cause}: the machine has {memory} MB, {NEEDED_MEMORY_MB} MB are needed")
+pub(crate) fn check_memory(found: Option<u64>, needed: Option<u64>) -> Result<(), String> {
+    let (Some(found), Some(needed)) = (found, needed) else { return Ok(()) };
+    if found + FIRMWARES_OWN >= needed {
+        return Ok(());
+    }
+    Err(format!("too little memory: the machine has {found} MB, {needed} MB are needed"))
 }
 
-/// What the kernel manages; the firmware and the kernel itself took some before.
-fn memory_mb() -> Option<u64> {
-    let text = fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|l| l.strip_prefix("MemTotal:"))?;
-    let kilobytes: u64 = line.split_whitespace().next()?.parse().ok()?;
-    Some(kilobytes >> 10)
+/// The machine's memory in MB, as far as the firmware leaves it to the kernel.
+pub(crate) fn memory() -> Option<u64> {
+    memory_in(&fs::read_to_string("/proc/iomem").ok()?)
+}
+
+/// The sum of the ranges that are memory: `00100000-07fdffff : System RAM`; what is within one is indented.
+fn memory_in(iomem: &str) -> Option<u64> {
+    let range = |line: &str| {
+        let (range, _) = line.split_once(" : System RAM")?;
+        let (first, last) = range.split_once('-')?;
+        let (first, last) =
+            (u64::from_str_radix(first, 16).ok()?, u64::from_str_radix(last, 16).ok()?);
+        last.checked_sub(first)?.checked_add(1)
+    };
+    let bytes: u64 = iomem.lines().filter_map(range).fold(0, u64::saturating_add);
+    // Whole numbers of MB with the part that the firmware of each PC keeps.
+    (bytes > 0).then(|| bytes.div_ceil(1 << 20))
 }
 
 #[cfg(test)]
@@ -77,5 +87,29 @@ mod tests {
         assert_eq!(check(), Err("agent: 3 bytes instead of 4".into()));
         file("manifest", "what\n");
         assert_eq!(check(), Err("/manifest: bad line".into()));
+    }
+
+    #[test]
+    fn memory_is_the_sum_of_its_ranges() {
+        let text = "00000000-00000fff : Reserved\n00001000-0009fbff : System RAM\n\
+                    00100000-06fdffff : System RAM\n  01000000-01ffffff : Kernel code\n\
+                    b0000000-bfffffff : PCI ECAM 0000 [bus 00-ff]\n";
+        assert_eq!(memory_in(text), Some(112));
+        // What those who may not know are told.
+        assert_eq!(memory_in("00000000-00000000 : System RAM\n"), Some(1));
+        assert_eq!(memory_in(""), None);
+        assert_eq!(memory_in("f-0 : System RAM\nx : System RAM\n"), None);
+    }
+
+    #[test]
+    fn too_little_memory_is_said() {
+        assert_eq!(check_memory(Some(112), Some(112)), Ok(()));
+        assert_eq!(check_memory(Some(97), Some(112)), Ok(()), "a firmware's share");
+        assert_eq!(check_memory(None, Some(112)), Ok(()));
+        assert_eq!(check_memory(Some(1), None), Ok(()));
+        assert_eq!(
+            check_memory(Some(64), Some(112)).unwrap_err(),
+            "too little memory: the machine has 64 MB, 112 MB are needed"
+        );
     }
 }

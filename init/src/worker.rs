@@ -119,7 +119,7 @@ impl Worker {
         // Listening begins before the first look: a device comes in one of the two at least.
         let uevents = open_uevents();
         let drivers = Drivers::start(line.words.clone());
-        let mut agent = whole_image().then(|| {
+        let mut agent = whole_image(line.memory).then(|| {
             Agent::new(line.agent.as_deref().unwrap_or(paths::AGENT), paths::AGENT_LAST, now)
         });
         if let Some(agent) = &mut agent {
@@ -363,12 +363,18 @@ fn ask(end: End) {
     }
 }
 
-/// Whether everything of the image is here; says so if not.
-fn whole_image() -> bool {
-    let Err(what) = image::check(Path::new("/"), paths::MANIFEST, paths::END_MARKER) else {
-        return true;
+/// Whether everything of the image is here, with memory to work in; says so if not.
+fn whole_image(needed: Option<u64>) -> bool {
+    let memory = image::check_memory(image::memory(), needed);
+    let whole = image::check(Path::new("/"), paths::MANIFEST, paths::END_MARKER);
+    let what = match (memory, whole) {
+        (Ok(()), Ok(())) => return true,
+        (Err(what), _) => what,
+        (Ok(()), Err(what)) => {
+            format!("the boot loader or the medium delivered only a part of the image: {what}")
+        }
     };
-    log::error!("XB-INI-03 the image is incomplete in memory: {what}");
-    log::error!("{}. The machine restarts in 60 s.", image::advice());
+    log::error!("XB-INI-03 {what}");
+    log::error!("The machine restarts in 60 s.");
     false
 }

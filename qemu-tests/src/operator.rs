@@ -129,10 +129,16 @@ impl Operator {
 
     /// The same with the toolbox.
     pub fn image_of_with_toolbox(&self, machine: &str) -> Result<PathBuf> {
+        self.image_of_from(&paths::toolbox_iso()?, "image-toolbox", machine)
+    }
+
+    /// Stamps the image `base` for this server on QEMU's own network, with the key of a machine that has one; the file
+    /// is called `name`.
+    pub fn image_of_from(&self, base: &Path, name: &str, machine: &str) -> Result<PathBuf> {
         let (fleet, key) = (self.fleet(), self.machine_key(machine));
         let site = self.site_by_host(self.server.address.port());
         let stamp = Stamp { site, fleet: &fleet, machine: Some((machine, &key)) };
-        self.stamp_of(&paths::toolbox_iso()?, "image-toolbox", &stamp)
+        self.stamp_of(base, name, &stamp)
     }
 
     /// Stamps the image under test with `site` and the key of a machine that has one.

@@ -21,6 +21,11 @@ pub fn toolbox_iso() -> Result<PathBuf> {
     from_environment("XENOBOOT_TOOLBOX_ISO")
 }
 
+/// The same image with the kernel that is made for it: `$XENOBOOT_PURPOSE_ISO`.
+pub fn purpose_iso() -> Result<PathBuf> {
+    from_environment("XENOBOOT_PURPOSE_ISO")
+}
+
 /// The build's folder, where scenarios keep what they leave behind.
 #[must_use]
 pub fn target() -> PathBuf {

@@ -4,7 +4,9 @@ use crate::{
     apt::{Apt, Package},
     efi,
     initramfs::{self, Programs},
-    iso9660, licences, loader,
+    iso9660,
+    kernel::Kernel,
+    licences, loader,
     modules::{self, Modules},
     overlay,
     parts::Parts,
@@ -41,7 +43,9 @@ pub struct Inputs<'a> {
     pub module_rules: &'a str,
     /// Added to the kernel's command line.
     pub append: &'a str,
-    /// The packages: the kernel's image and [`PACKAGES`].
+    /// Its kernel.
+    pub kernel: Kernel,
+    /// The packages: the kernel's, which is its image or its source, and [`PACKAGES`].
     pub packages: Vec<Package>,
     /// The toolbox, if there shall be one.
     pub toolbox: Option<toolbox::Inputs>,
@@ -104,16 +108,11 @@ impl Build<'_> {
     fn blank(&self, output: &Path) -> Result<Report> {
         let trees = self.unpack()?;
         (self.say)("choosing modules");
-        let (kernel_package, kernel_tree) = self.kernel(&trees)?;
-        let rules = modules::Rules::parse(self.inputs.module_rules);
-        let modules =
-            modules::choose((kernel_package, kernel_tree), &rules, &self.parts, self.work)?;
-        let kernel = kernel_tree.join("boot").join(format!("vmlinuz-{}", modules.release));
-        let kernel = fs::read(&kernel).with_context(|| kernel.display().to_string())?;
+        let (kernel, modules) = self.kernel(&trees)?;
         (self.say)("packing the initramfs");
         let base = self.base(&modules)?;
         let toolbox = self.toolbox()?;
-        let line = loader::command_line(self.inputs.append)?;
+        let line = loader::command_line(self.inputs.kernel.memory(), self.inputs.append)?;
         let loaders = Loaders::from(&trees)?;
         let crates = initramfs::program(self.inputs.guest, CRATES)?;
         let rest = [&kernel[..], &loaders.digest(), &crates];
@@ -165,11 +164,20 @@ impl Build<'_> {
         Ok(trees)
     }
 
-    fn kernel<'t>(&self, trees: &'t Trees<'_>) -> Result<(&Package, &'t Path)> {
-        let kernel = |package: &&Package| package.name.starts_with("linux-image-");
-        let package = self.inputs.packages.iter().find(kernel);
+    /// The kernel and its modules.
+    fn kernel(&self, trees: &Trees<'_>) -> Result<(Vec<u8>, Modules)> {
+        if let Kernel::Made(made) = &self.inputs.kernel {
+            return Ok((made.image()?, made.modules(&self.parts, self.work)?));
+        }
+        let image = |package: &&Package| package.name.starts_with("linux-image-");
+        let package = self.inputs.packages.iter().find(image);
         let package = package.context("no kernel among the packages")?;
-        Ok((package, tree(trees, &package.name)?))
+        let tree = tree(trees, &package.name)?;
+        let rules = modules::Rules::parse(self.inputs.module_rules);
+        let modules = modules::choose((package, tree), &rules, &self.parts, self.work)?;
+        let path = tree.join("boot").join(format!("vmlinuz-{}", modules.release));
+        let kernel = fs::read(&path).with_context(|| path.display().to_string())?;
+        Ok((kernel, modules))
     }
 
     fn base(&self, modules: &Modules) -> Result<Base> {

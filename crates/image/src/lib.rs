@@ -21,6 +21,7 @@ pub mod cpio;
 pub mod efi;
 mod initramfs;
 pub mod iso9660;
+pub mod kernel;
 mod licences;
 mod loader;
 pub mod modules;

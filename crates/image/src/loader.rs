@@ -12,14 +12,15 @@ pub(crate) const COMMAND_LINE: &str =
 /// What the entry for looking into trouble adds.
 const DEBUG: &str = "loglevel=7 ignore_loglevel xenoboot.debug";
 
-/// The whole command line, when `append` holds nothing that a loader would take for more than a word.
-pub(crate) fn command_line(append: &str) -> Result<String> {
+/// The whole command line, when `append` holds nothing that a loader would take for more than a word. init is told
+/// how much `memory` in MB the image needs: where there is less, it may be all that arrives.
+pub(crate) fn command_line(memory: u64, append: &str) -> Result<String> {
     let harmless = |c: char| c.is_ascii_graphic() && !"\"'\\$;{}#|&<>`".contains(c) || c == ' ';
     ensure!(
         append.chars().all(harmless),
         "the command line {append:?} has a character with which the boot loaders cannot deal"
     );
-    Ok(format!("{COMMAND_LINE} {append}").trim_end().to_owned())
+    Ok(format!("{COMMAND_LINE} xenoboot.memory={memory} {append}").trim_end().to_owned())
 }
 
 /// TIMEOUT, in tenths of a second, ends with the first key; TOTALTIMEOUT does not.
@@ -63,11 +64,13 @@ mod tests {
 
     #[test]
     fn words_reach_the_kernel_as_they_are() {
-        let line = command_line("xenoboot.debug usbcore.autosuspend=-1").unwrap();
-        assert!(line.ends_with("loglevel=3 xenoboot.debug usbcore.autosuspend=-1"));
-        assert_eq!(command_line("").unwrap(), COMMAND_LINE);
+        let line = command_line(112, "xenoboot.debug usbcore.autosuspend=-1").unwrap();
+        assert!(
+            line.ends_with("loglevel=3 xenoboot.memory=112 xenoboot.debug usbcore.autosuspend=-1")
+        );
+        assert_eq!(command_line(256, "").unwrap(), format!("{COMMAND_LINE} xenoboot.memory=256"));
         for bad in ["a;b", "a\nLABEL b", "$x", "'", "{", "ä", "a#b", "a\tb"] {
-            assert!(command_line(bad).is_err(), "{bad:?}");
+            assert!(command_line(1, bad).is_err(), "{bad:?}");
         }
     }
 

@@ -23,6 +23,7 @@ const INDEXES: &[&str] = &[
 ];
 
 /// The chosen modules, and the indexes made for just these.
+#[derive(Default)]
 pub struct Modules {
     /// The kernel's release, as in `uname -r`.
     pub release: String,
@@ -136,15 +137,23 @@ pub(crate) fn choose(
     let kept = parts.get(&key, || {
         indexes(&source, &release, &Choice { chosen: &chosen, unpacked: &unpacked }, work)
     })?;
-    let indexes = cpio::entries(&kept)
-        .map(|entry| entry.map(|(name, _, content)| (name.to_owned(), content.to_vec())))
-        .collect::<Option<_>>()
-        .context("the kept indexes are damaged")?;
+    let indexes = kept_indexes(&kept)?;
     let files =
         chosen.difference(&unpacked).map(|path| (path.clone(), source.join(path))).collect();
     let unpacked =
         unpacked.iter().map(|path| (plain_name(path).to_owned(), source.join(path))).collect();
     Ok(Modules { release, files, unpacked, indexes, unused })
+}
+
+/// Name and content of each index, from the archive that [`indexes`] made.
+///
+/// # Errors
+/// When it is damaged.
+pub(crate) fn kept_indexes(archive: &[u8]) -> Result<BTreeMap<String, Vec<u8>>> {
+    cpio::entries(archive)
+        .map(|entry| entry.map(|(name, _, content)| (name.to_owned(), content.to_vec())))
+        .collect::<Option<_>>()
+        .context("the kept indexes are damaged")
 }
 
 /// The name of a module's file when it is not packed: up to and with `.ko`.
@@ -203,10 +212,27 @@ fn indexes(source: &Path, release: &str, choice: &Choice, work: &Path) -> Result
         fs::hard_link(source.join(path), &to)
             .or_else(|_| fs::copy(source.join(path), &to).map(drop))?;
     }
-    for name in ["modules.builtin", "modules.builtin.modinfo", "modules.order"] {
+    let order = "modules.order";
+    fs::copy(source.join(order), folder.join(order)).with_context(|| order.to_owned())?;
+    archive_of_indexes(source, &pruned, release)
+}
+
+/// [`indexes`] of a kernel all of whose drivers are built in: `source` says which.
+pub(crate) fn indexes_of_none(source: &Path, release: &str, work: &Path) -> Result<Vec<u8>> {
+    let empty = work.join("empty");
+    let folder = empty.join("lib/modules").join(release);
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join("modules.order"), "")?;
+    archive_of_indexes(source, &empty, release)
+}
+
+/// Has depmod make the indexes of the tree in `base`, which has its modules; `source` lists what is built in.
+fn archive_of_indexes(source: &Path, base: &Path, release: &str) -> Result<Vec<u8>> {
+    let folder = base.join("lib/modules").join(release);
+    for name in ["modules.builtin", "modules.builtin.modinfo"] {
         fs::copy(source.join(name), folder.join(name)).with_context(|| name.to_owned())?;
     }
-    run(Command::new("depmod").arg("-b").arg(&pruned).arg(release))?;
+    run(Command::new("depmod").arg("-b").arg(base).arg(release))?;
     let mut archive = cpio::Archive::new();
     for name in INDEXES {
         let content =

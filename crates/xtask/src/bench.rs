@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: builds what a measurement needs and runs it.
 
 use crate::{
-    guest, image,
+    guest, image, kernel,
     run::{build_program, check, target},
     setup,
 };
@@ -22,6 +22,12 @@ pub(crate) enum What {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// The kernel that is made for this one purpose, against the default one: time, memory, size
+    Kernel {
+        /// `--only time|memory|size` for one of the measurements, `--pairs N` for more pairs of boots
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// The toolkit's commands on real data, each against busybox's
     Toolkit {
         /// Only this command
@@ -39,6 +45,12 @@ pub(crate) fn run(root: &Path, what: &What) -> Result<()> {
             check(bench.env("XENOBOOT_TOOLBOX_ISO", whole))
         }
         What::Image { arguments } => check(&mut in_machines(root, "bench-image", arguments)?),
+        What::Kernel { arguments } => {
+            kernel::build(root, &[])?;
+            let purpose = image::of_kind(root, image::Kind::Purpose)?;
+            let mut bench = in_machines(root, "bench-kernel", arguments)?;
+            check(bench.env("XENOBOOT_PURPOSE_ISO", purpose))
+        }
         What::Toolkit { command } => {
             let mut bench = program(root, "bench-toolkit")?;
             check(bench.args(command).env("XENOBOOT_TOOLKIT", guest::folder(root).join("toolkit")))

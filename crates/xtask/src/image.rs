@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
 };
-use xenoboot_image::{apt::Apt, cache_folder};
+use xenoboot_image::{apt::Apt, cache_folder, kernel::Made};
 
 /// Which image.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,31 @@ pub(crate) enum Kind {
     Small,
     /// With the toolbox of `toolbox/packages.list`.
     Whole,
+    /// With the kernel that was made for it, without a toolbox; [`crate::kernel::build`] comes before.
+    Purpose,
+    /// With both.
+    PurposeWhole,
+}
+
+impl Kind {
+    /// Its name, and what asks for it.
+    fn choice(self) -> (&'static str, &'static [&'static str]) {
+        match self {
+            Self::Small => ("xenoboot", &["--no-toolbox"]),
+            Self::Whole => ("xenoboot-toolbox", &[]),
+            Self::Purpose => ("xenoboot-purpose", &["--no-toolbox", "--kernel", "purpose"]),
+            Self::PurposeWhole => ("xenoboot-purpose-toolbox", &["--kernel", "purpose"]),
+        }
+    }
+
+    fn lock(self) -> &'static str {
+        match self {
+            Self::Small => "image.lock",
+            Self::Whole => "image-toolbox.lock",
+            Self::Purpose => "image-purpose.lock",
+            Self::PurposeWhole => "image-purpose-toolbox.lock",
+        }
+    }
 }
 
 /// The image without a toolbox.
@@ -28,15 +53,11 @@ pub(crate) fn base(root: &Path) -> Result<PathBuf> {
 
 /// An image, from the static programs as they are; [`guest::build`] comes before.
 pub(crate) fn of_kind(root: &Path, kind: Kind) -> Result<PathBuf> {
-    let (name, choice): (_, &[&str]) = match kind {
-        Kind::Small => ("xenoboot", &["--no-toolbox"]),
-        Kind::Whole => ("xenoboot-toolbox", &[]),
-    };
-    let lock = if kind == Kind::Small { "image.lock" } else { "image-toolbox.lock" };
+    let (name, choice) = kind.choice();
     check(&mut build_program(root, "xenoboot"))?;
     let (iso, stamp) =
         (target(root).join(format!("{name}.iso")), target(root).join(format!("{name}.iso.inputs")));
-    let inputs = inputs(root)?;
+    let inputs = inputs(root, kind)?;
     if iso.exists() && fs::read(&stamp).is_ok_and(|kept| kept == inputs) {
         return Ok(iso);
     }
@@ -50,19 +71,22 @@ pub(crate) fn of_kind(root: &Path, kind: Kind) -> Result<PathBuf> {
             .arg("--guest")
             .arg(guest::folder(root))
             .arg("--lock")
-            .arg(target(root).join(lock)),
+            .arg(target(root).join(kind.lock())),
     )?;
     fs::write(stamp, inputs)?;
     Ok(iso)
 }
 
 /// What the image is made from, as far as it is in this tree.
-fn inputs(root: &Path) -> Result<Vec<u8>> {
+fn inputs(root: &Path, kind: Kind) -> Result<Vec<u8>> {
     let mut paths: Vec<_> = ["init", "agent", "toolkit", xenoboot_image::build::CRATES]
         .map(|name| guest::folder(root).join(name))
         .into();
     paths.push(root.join("initramfs/modules.list"));
     paths.push(root.join("toolbox/packages.list"));
+    if matches!(kind, Kind::Purpose | Kind::PurposeWhole) {
+        paths.push(Made::newest(&cache_folder()?).join("vmlinuz"));
+    }
     for folder in ["crates/image/src", "crates/image/src/toolbox"] {
         let sources = fs::read_dir(root.join(folder))?;
         let sources = sources.filter_map(|entry| Some(entry.ok()?.path()));

@@ -51,7 +51,7 @@ enum Verb {
     Demo,
     /// Run the tests: all of them, or some
     Test(test::Args),
-    /// Merge the configuration of the kernel that is made for this one purpose, from kernel-config/
+    /// Build the kernel that is made for this one purpose, from kernel-config/; some 40 minutes on two processors the first time
     Kernel(kernel::Args),
     /// Measure
     Bench {

@@ -35,6 +35,8 @@ enum Part {
     Api,
     /// Scenarios in virtual machines
     Vm,
+    /// The kernel that is made for this one purpose: built, and in the same scenarios; not in a run of all
+    Kernel,
 }
 
 /// Runs the parts that were asked for. Errors when anything failed.
@@ -58,6 +60,9 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
     }
     if args.only == Some(Part::Api) {
         steps.check("API by schemathesis", || api::run(root));
+    }
+    if args.only == Some(Part::Kernel) {
+        purpose(root, &mut steps, filter);
     }
     if wants(Part::Vm) {
         scenarios(root, &mut steps, guest, filter);
@@ -101,6 +106,23 @@ fn scenarios(
         })
         && steps.check("image with the toolbox", || {
             whole = Some(image::of_kind(root, image::Kind::Whole)?);
+            Ok(())
+        });
+    if let (true, Some(iso), Some(whole)) = (built, iso, whole) {
+        let images = Images { iso: &iso, whole: &whole };
+        steps.run("scenarios", || tests(root, Kind::Scenario(images), filter));
+    }
+}
+
+/// The kernel that is made for this one purpose, in place of the default one.
+fn purpose(root: &Path, steps: &mut Steps, filter: Option<&str>) {
+    let (mut iso, mut whole) = (None, None);
+    let built = steps.check("kernel configuration", || kernel::check(root))
+        && steps.check("kernel", || kernel::build(root, &[]).map(drop))
+        && steps.check("guest programs", || guest::build(root))
+        && steps.check("images", || {
+            iso = Some(image::of_kind(root, image::Kind::Purpose)?);
+            whole = Some(image::of_kind(root, image::Kind::PurposeWhole)?);
             Ok(())
         });
     if let (true, Some(iso), Some(whole)) = (built, iso, whole) {

@@ -1,10 +1,11 @@
 //! The four ways to boot, from power-on to a script's end; clocks that are wrong; disks that are garbage.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use qemu_tests::{
     Bundle, Nic, Operator, Scenario, Vm, VmBuilder,
     wait::{BOOT, SOON},
 };
+use serde_json::Value;
 use std::{
     fs::{self, File},
     io::{Read, Write},
@@ -72,6 +73,26 @@ fn usb_by_uefi() -> Result<()> {
         let vm = boots(&operator, Vm::new(at, "usb").usb(&image).uefi())?;
         drop(vm);
         ensure!(fs::read(&image)? == before, "the boot medium was written to");
+        Ok(())
+    })
+}
+
+/// The image says what it needs; a machine with three quarters of that says so, and nothing else is tried.
+#[test]
+fn too_little_memory_is_said() -> Result<()> {
+    Scenario::run("little-memory", |at| {
+        let operator = Operator::start(at)?;
+        let image = operator.image()?;
+        let about = operator.run(&["image", "inspect", &image.display().to_string()])?;
+        let line = about.get("command_line").and_then(Value::as_str).context("command_line")?;
+        let needed = line.split(' ').find_map(|word| word.strip_prefix("xenoboot.memory="));
+        let needed: u32 = needed.context("no xenoboot.memory=")?.parse()?;
+        let found = needed * 3 / 4;
+        let said = format!("the machine has {found} MB, {needed} MB are needed");
+        let mut vm = Vm::new(at, "little").cd(image).nic(Nic::User).memory(found).start()?;
+        vm.expect(&said, BOOT)?;
+        vm.expect_screen(&["too little memory", &said, "restarts in 60 s"])?;
+        ensure!(!vm.console.has("phase "), "it went on all the same");
         Ok(())
     })
 }

@@ -15,13 +15,13 @@ use std::{
 };
 
 /// Options that are set, with their values.
-type Config = BTreeMap<String, String>;
+pub(super) type Config = BTreeMap<String, String>;
 
-/// Merges `options` into `folder/.config`, with the Kconfig files of `tree`; returns its path and how many options are set.
+/// Merges `options` into `folder/.config`, with the Kconfig files of `tree`; returns its path and what is set.
 ///
 /// # Errors
 /// When an option is not in the result as it was asked for; each is named with what it depends on.
-pub(super) fn merge(tree: &Path, folder: &Path, options: &Options) -> Result<(PathBuf, usize)> {
+pub(super) fn merge(tree: &Path, folder: &Path, options: &Options) -> Result<(PathBuf, Config)> {
     fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let all = folder.join("fragments.config");
     fs::write(&all, text(options))?;
@@ -45,11 +45,11 @@ pub(super) fn merge(tree: &Path, folder: &Path, options: &Options) -> Result<(Pa
         "{} options are not as they were asked for\n{report}",
         lacking.len()
     );
-    Ok((path, config.len()))
+    Ok((path, config))
 }
 
 /// The fragments as one, in the kernel's form.
-fn text(options: &Options) -> String {
+pub(super) fn text(options: &Options) -> String {
     let line = |(name, wanted): (&String, &Wanted)| match &wanted.value {
         Some(value) => format!("CONFIG_{name}={value}\n"),
         None => format!("# CONFIG_{name} is not set\n"),

@@ -17,13 +17,19 @@ pub(super) struct Wanted {
 /// Options by name, without `CONFIG_`.
 pub(super) type Options = BTreeMap<String, Wanted>;
 
-/// Reads the fragments that are always merged and `more`: files, or names in `folder`.
+/// Reads the fragments that are always merged, and `more`: files, or names in `folder`. What these say goes before what the first say.
 ///
 /// # Errors
 /// When one cannot be read, an option has no reason, or two fragments disagree.
 pub(super) fn load(folder: &Path, more: &[String]) -> Result<Options> {
+    let mut all = read(folder, &ALWAYS)?;
+    all.extend(read(folder, more)?);
+    Ok(all)
+}
+
+fn read(folder: &Path, names: &[impl AsRef<str>]) -> Result<Options> {
     let mut all = Options::new();
-    for name in ALWAYS.iter().copied().chain(more.iter().map(String::as_str)) {
+    for name in names.iter().map(AsRef::as_ref) {
         let own = folder.join(format!("{name}.config"));
         let path = if own.exists() { own } else { Path::new(name).to_path_buf() };
         let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
@@ -106,5 +112,28 @@ mod tests {
         assert!(said("# Why\nCONFIG_A=m\n").starts_with("f:2: A: this kernel has no modules"));
         assert_eq!(said("# Why\nCONFIG_A=y\n# Why\nCONFIG_A=y\n"), "f:4: A is there twice");
         assert_eq!(said("# Why\nA=y\n"), "f:2: neither an option nor a comment: A=y");
+    }
+
+    #[test]
+    fn ones_own_fragment_goes_before_ours_and_not_before_another_of_ones_own() {
+        let folder =
+            std::env::temp_dir().join(format!("xenoboot-fragments-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.join(name);
+            fs::write(&path, text).unwrap();
+            path.display().to_string()
+        };
+        for name in ALWAYS {
+            write(&format!("{name}.config"), "# Why\nCONFIG_A=y\n");
+        }
+        let other = write("other", "# Why not\n# CONFIG_A is not set\n");
+        let third = write("third", "# Why\nCONFIG_A=5\n");
+        let value = |more: &[String]| load(&folder, more).map(|all| all["A"].value.clone());
+        assert_eq!(value(&[]).unwrap(), Some("y".to_owned()));
+        assert_eq!(value(std::slice::from_ref(&other)).unwrap(), None);
+        let error = value(&[other, third]).unwrap_err().to_string();
+        assert!(error.contains("third:2: A is otherwise in "), "{error}");
+        fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -37,13 +37,30 @@ impl Source {
         Ok(Self { apt, package })
     }
 
+    /// The package that it is in.
+    pub(super) fn package(&self) -> &Package {
+        &self.package
+    }
+
     /// Of the whole source just what a configuration is merged with, in a folder in `folder`.
     ///
     /// # Errors
     /// When it cannot be fetched or unpacked.
     pub(super) fn configuration(&self, folder: &Path) -> Result<PathBuf> {
+        self.unpack(folder, "kconfig", CONFIGURATION)
+    }
+
+    /// All of it, in a folder in `folder`.
+    ///
+    /// # Errors
+    /// As [`Self::configuration`].
+    pub(super) fn whole(&self, folder: &Path) -> Result<PathBuf> {
+        self.unpack(folder, "source", &[])
+    }
+
+    fn unpack(&self, folder: &Path, name: &str, patterns: &[&str]) -> Result<PathBuf> {
         let version = self.package.sha256.get(..16).unwrap_or_default();
-        let tree = folder.join(format!("kconfig-{version}"));
+        let tree = folder.join(format!("{name}-{version}"));
         if tree.exists() {
             return Ok(tree);
         }
@@ -54,7 +71,7 @@ impl Source {
         fs::create_dir_all(&partial).with_context(|| partial.display().to_string())?;
         let mut tar = Command::new("tar");
         tar.arg("-xJf").arg(archive).arg("-C").arg(&partial);
-        tar.args(["--strip-components=1", "--wildcards"]).args(CONFIGURATION);
+        tar.args(["--strip-components=1", "--wildcards"]).args(patterns);
         check(&mut tar)?;
         fs::rename(&partial, &tree)?;
         Ok(tree)
