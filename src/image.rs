@@ -116,23 +116,29 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<()> {
 
 fn build_image(args: &BuildArgs, output: &Output) -> Result<()> {
     may_write(&args.output, args.force)?;
+    let kernel = kernel(&args.kernel, &cache_folder()?)?;
     let applets = applets(&args.guest)?;
     let stamp = args.stamp.read(Stamp::default())?;
-    let built = build_with(args, stamp, applets, output);
+    let built = build_with(args, kernel, applets, stamp, output);
     if built.is_err() {
         args.stamp.forget_new_key();
     }
     built
 }
 
-fn build_with(args: &BuildArgs, stamp: Stamp, applets: Vec<String>, output: &Output) -> Result<()> {
+fn build_with(
+    args: &BuildArgs,
+    kernel: Kernel,
+    applets: Vec<String>,
+    stamp: Stamp,
+    output: &Output,
+) -> Result<()> {
     let bar = if interactive() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
     bar.enable_steady_tick(Duration::from_millis(120));
     let say = |step: &str| bar.set_message(step.to_owned());
     let cache = cache_folder()?;
     let apt = Apt::new(&cache.join("apt"))?;
     let list = args.toolbox.list()?;
-    let kernel = kernel(&args.kernel, &cache)?;
     let packages = lock::Packages { kernel: &kernel, list: list.as_ref(), apt: &apt, say: &say };
     let lock = if args.locked { packages.locked(&args.lock)? } else { packages.newest()? };
     let all = [&lock.packages[..], &lock.toolbox].concat();
@@ -206,4 +212,21 @@ fn may_write(path: &Path, force: bool) -> Result<()> {
             .hint("say --force to replace it");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_that_was_not_built_is_asked_for() -> Result<()> {
+        let cache = tempfile::tempdir()?;
+        assert_eq!(kernel("debian", cache.path())?, Kernel::Debian);
+        let said = kernel("purpose", cache.path()).map_err(|error| format!("{error:#}"));
+        let said = said.err().context("there is none")?;
+        assert!(said.contains("no kernel for --kernel purpose"), "{said}");
+        assert!(said.contains("kernel/purpose/release"), "{said}");
+        assert!(kernel("/nowhere", cache.path()).is_err());
+        Ok(())
+    }
 }

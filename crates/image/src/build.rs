@@ -135,7 +135,7 @@ impl Build<'_> {
         fs::write(disk.join("boot/base.img"), &initramfs)?;
         fs::write(disk.join("boot/site.img"), &site)?;
         fs::write(disk.join("image.toml"), recipe.to_toml()?)?;
-        licences::write(&disk, &self.licensed(&trees)?, &crates)?;
+        licences::write(&disk, &self.licensed(&trees)?, &crates, self.inputs.kernel.made())?;
         if let Some(toolbox) = &toolbox {
             fs::write(disk.join(toolbox::FILE), &toolbox.content)?;
         }
@@ -166,7 +166,7 @@ impl Build<'_> {
 
     /// The kernel and its modules.
     fn kernel(&self, trees: &Trees<'_>) -> Result<(Vec<u8>, Modules)> {
-        if let Kernel::Made(made) = &self.inputs.kernel {
+        if let Some(made) = self.inputs.kernel.made() {
             return Ok((made.image()?, made.modules(&self.parts, self.work)?));
         }
         let image = |package: &&Package| package.name.starts_with("linux-image-");

@@ -28,6 +28,14 @@ pub enum Kernel {
 }
 
 impl Kernel {
+    /// The one that was built, if it was.
+    pub(crate) fn made(&self) -> Option<&Made> {
+        match self {
+            Self::Debian => None,
+            Self::Made(made) => Some(made),
+        }
+    }
+
     /// Memory in MB that a machine needs.
     #[must_use]
     pub fn memory(&self) -> u64 {
@@ -102,13 +110,22 @@ impl Made {
 
     /// The bzImage.
     pub(crate) fn image(&self) -> Result<Vec<u8>> {
-        let path = self.folder.join("vmlinuz");
+        self.read("vmlinuz")
+    }
+
+    /// Its `.config`.
+    pub(crate) fn configuration(&self) -> Result<Vec<u8>> {
+        self.read("config")
+    }
+
+    fn read(&self, name: &str) -> Result<Vec<u8>> {
+        let path = self.folder.join(name);
         fs::read(&path).with_context(|| path.display().to_string())
     }
 
     /// No modules, and indexes that name what is built in.
     pub(crate) fn modules(&self, parts: &Parts, work: &Path) -> Result<Modules> {
-        let builtin = fs::read(self.folder.join("modules.builtin.modinfo"))?;
+        let builtin = self.read("modules.builtin.modinfo")?;
         let key = ["built-in", &self.release, &sha256(&builtin)];
         let kept =
             parts.get(&key, || modules::indexes_of_none(&self.folder, &self.release, work))?;

@@ -1,6 +1,6 @@
 //! What the image redistributes: each package's licences, and where its source is.
 
-use crate::{apt::Package, build::CRATES};
+use crate::{apt::Package, build::CRATES, kernel::Made};
 use anyhow::{Context, Result};
 use std::{
     fs,
@@ -21,8 +21,17 @@ are in the files beside this one.
 
 ";
 
-/// Writes the folder `licenses` of the medium: `packages` with the folders that they are unpacked in.
-pub(crate) fn write(disk: &Path, packages: &[(&Package, PathBuf)], crates: &[u8]) -> Result<()> {
+/// The kernel's configuration, beside the licences, where it is not Debian's.
+const CONFIGURATION: &str = "kernel-config.txt";
+
+/// Writes the folder `licenses` of the medium: `packages` with the folders that they are unpacked in; a kernel that was `made`
+/// comes with what it was made by.
+pub(crate) fn write(
+    disk: &Path,
+    packages: &[(&Package, PathBuf)],
+    crates: &[u8],
+    made: Option<&Made>,
+) -> Result<()> {
     let folder = disk.join("licenses");
     fs::write(folder.join(CRATES), crates)?;
     let mut index = String::from(INTRODUCTION);
@@ -32,6 +41,13 @@ pub(crate) fn write(disk: &Path, packages: &[(&Package, PathBuf)], crates: &[u8]
         let text = copyright(name, tree, packages)
             .with_context(|| format!("the licences of the package {name}"))?;
         fs::write(folder.join(format!("{name}.txt")), text)?;
+    }
+    if let Some(made) = made {
+        let Package { name, version, .. } = &made.source;
+        index += &format!(
+            "\nThe kernel was built from {name} {version}, unchanged, with the configuration in {CONFIGURATION}.\n"
+        );
+        fs::write(folder.join(CONFIGURATION), made.configuration()?)?;
     }
     Ok(fs::write(folder.join("index.txt"), index)?)
 }
