@@ -2,6 +2,7 @@
 
 mod assign;
 mod audit;
+mod backup;
 mod bundle;
 mod completions;
 mod fleet;
@@ -17,6 +18,7 @@ mod proxy;
 mod push;
 mod run;
 mod serve;
+mod simulate;
 mod ssh;
 mod time;
 mod token;
@@ -51,6 +53,10 @@ enum Verb {
     ImagePack(image_pack::Args),
     /// Run the central server
     Serve(serve::Args),
+    /// Copy a server's folder into one file, while it runs
+    Backup(backup::Args),
+    /// Make a server's folder of a backup
+    Restore(backup::RestoreArgs),
     /// List, show, approve and refuse machines
     Machine(machine::Args),
     /// Say what machines shall do: boot, install, rescue, or nothing
@@ -73,6 +79,8 @@ enum Verb {
     Webhook(webhook::Args),
     /// Show who changed what, and check that the log is whole
     Audit(audit::Args),
+    /// Play many machines, to see what a server stands
+    Simulate(simulate::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
 }
@@ -86,6 +94,8 @@ fn main() -> ExitCode {
         Verb::Image(args) => image::run(args, &cli.output),
         Verb::ImagePack(args) => image_pack::run(&args, &cli.output),
         Verb::Serve(args) => serve::run(&args, &cli.output),
+        Verb::Backup(args) => backup::run(&args, &cli.output),
+        Verb::Restore(args) => backup::restore(&args, &cli.output),
         Verb::Machine(args) => machine::run(args, &cli.output),
         Verb::Assign(args) => assign::run(args, &cli.output),
         Verb::Policy(args) => policy::run(args, &cli.output),
@@ -97,6 +107,7 @@ fn main() -> ExitCode {
         Verb::Token(args) => token::run(args, &cli.output),
         Verb::Webhook(args) => webhook::run(args, &cli.output),
         Verb::Audit(args) => audit::run(&args, &cli.output),
+        Verb::Simulate(args) => simulate::run(&args, &cli.output),
         Verb::Completions(args) => completions::run(&args),
     };
     ui::exit(result)

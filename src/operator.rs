@@ -3,7 +3,7 @@
 mod client;
 pub(crate) mod table;
 pub(crate) mod text;
-mod tls;
+pub(crate) mod tls;
 pub(crate) mod watch;
 
 pub(crate) use client::{Client, Unreachable};

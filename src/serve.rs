@@ -24,6 +24,7 @@ To give out a new token, remove operator.toml and start again. The log goes to s
 Examples:
   xenoboot serve home/server
   xenoboot serve home/server --listen 192.0.2.10:443
+  xenoboot serve /var/lib/xenoboot --log-format json
   RUST_LOG=xenoboot_server=debug xenoboot serve home/server --listen 127.0.0.1:0 --json"
 )]
 pub(crate) struct Args {
@@ -32,15 +33,24 @@ pub(crate) struct Args {
     /// Where to listen; port 0 takes a free one [default: port 7443 of all addresses]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
+    /// How the log is written: lines for people, or a JSON object in each line
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
 }
 
 pub(crate) fn run(args: &Args, output: &Output) -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(false)
-        .init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    match args.log_format {
+        LogFormat::Text => log.with_ansi(false).init(),
+        LogFormat::Json => log.json().flatten_event(true).with_current_span(false).init(),
+    }
     raise_file_limit();
     let runtime = tokio::runtime::Runtime::new().context("no runtime")?;
     runtime.block_on(serve(args, output))

@@ -80,6 +80,18 @@ impl Server {
         }
     }
 
+    /// A line of its `/proc/PID/status`, such as `VmRSS`, in MB.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn memory(&self, line: &str) -> Result<f64> {
+        let id = self.child.as_ref().context("the server does not run")?.id();
+        let status = fs::read_to_string(format!("/proc/{id}/status"))?;
+        let kib = status.lines().find_map(|l| l.strip_prefix(line)?.strip_prefix(':'));
+        let kib = kib.and_then(|text| text.trim().trim_end_matches(" kB").parse::<u32>().ok());
+        Ok(f64::from(kib.with_context(|| format!("no {line} in its status"))?) * 1024.0 / 1e6)
+    }
+
     /// Its data.
     #[must_use]
     pub fn folder(&self) -> &Path {

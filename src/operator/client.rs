@@ -76,10 +76,15 @@ impl Client {
         );
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let port = uri.port_u16().unwrap_or(7443);
-        let tls = TlsConnector::from(Arc::new(tls::config(pin, HTTP1)?));
+        let tls = TlsConnector::from(Arc::new(tls::config(vec![pin], HTTP1, None)?));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let server = Server { file, url: url.to_owned(), host, port, pin, token, tls };
         Ok(Self { runtime, server, connection: None })
+    }
+
+    /// Where the server is, and how it is known.
+    pub(crate) fn server(&self) -> (&str, Pin) {
+        (&self.server.url, self.server.pin)
     }
 
     /// An operator file for the same server, with this token.

@@ -1,26 +1,38 @@
-//! TLS 1.3 to the one server whose key is pinned.
+//! TLS 1.3 to a server whose key is pinned.
 
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, PeerMisbehaved,
     SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{CryptoProvider, ring, verify_tls13_signature_with_raw_key},
-    pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime},
+    pki_types::{
+        CertificateDer, PrivatePkcs8KeyDer, ServerName, SubjectPublicKeyInfoDer, UnixTime,
+    },
     server::ParsedCertificate,
     version::TLS13,
 };
 use std::sync::Arc;
 use xenoboot_wire::Pin;
 
-/// The client's side, for a server with this pin; `protocol` (ALPN) is what is spoken then.
-pub(super) fn config(pin: Pin, protocol: &[u8]) -> Result<ClientConfig, Error> {
+/// A certificate of the client's, and its key.
+pub(crate) type Identity = (CertificateDer<'static>, PrivatePkcs8KeyDer<'static>);
+
+/// The client's side, for a server with one of these pins; `protocol` (ALPN) is what is spoken then.
+pub(crate) fn config(
+    pins: Vec<Pin>,
+    protocol: &[u8],
+    identity: Option<Identity>,
+) -> Result<ClientConfig, Error> {
     let provider = Arc::new(ring::default_provider());
-    let verifier = Pinned { pin, provider: Arc::clone(&provider) };
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let verifier = Pinned { pins, provider: Arc::clone(&provider) };
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&TLS13])?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(Arc::new(verifier));
+    let mut config = match identity {
+        None => builder.with_no_client_auth(),
+        Some((certificate, key)) => builder.with_client_auth_cert(vec![certificate], key.into())?,
+    };
     config.alpn_protocols = vec![protocol.to_vec()];
     Ok(config)
 }
@@ -42,7 +54,7 @@ pub(super) fn wrong_pin(error: &std::io::Error) -> Option<Pin> {
 
 #[derive(Debug)]
 struct Pinned {
-    pin: Pin,
+    pins: Vec<Pin>,
     provider: Arc<CryptoProvider>,
 }
 
@@ -60,7 +72,7 @@ impl ServerCertVerifier for Pinned {
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let pin = Pin::of_spki(spki(end_entity)?.as_ref());
-        if pin == self.pin {
+        if self.pins.contains(&pin) {
             return Ok(ServerCertVerified::assertion());
         }
         Err(CertificateError::Other(OtherError(Arc::new(WrongPin(pin)))).into())

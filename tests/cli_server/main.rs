@@ -7,9 +7,11 @@
     reason = "a test that panics has failed, which is what it is for"
 )]
 
+mod backup;
 mod console;
 mod fleet;
 mod killed;
 mod machine;
 mod operator;
 mod program;
+mod simulate;

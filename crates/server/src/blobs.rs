@@ -8,10 +8,14 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, SizeHint};
 use ring::digest::{Context, SHA256};
 use std::{
+    collections::VecDeque,
     io,
     path::{Path, PathBuf},
     pin::Pin,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{self, Poll, ready},
     time::Duration,
 };
@@ -44,10 +48,15 @@ pub(crate) enum BlobError {
     Interrupted(String),
 }
 
+/// How many small blobs are kept in memory.
+const KEPT: usize = 8;
+
 /// The folder.
 pub(crate) struct Blobs {
     dir: PathBuf,
     counter: AtomicU64,
+    /// Those read last: a thousand machines are told of the same one.
+    small: Mutex<VecDeque<(Digest, Bytes)>>,
 }
 
 fn io_at(path: &Path) -> impl FnOnce(io::Error) -> BlobError {
@@ -68,7 +77,7 @@ impl Blobs {
             sync(&dir).await
         };
         make.await.map_err(io_at(&half))?;
-        Ok(Self { dir, counter: AtomicU64::new(0) })
+        Ok(Self { dir, counter: AtomicU64::new(0), small: Mutex::default() })
     }
 
     fn path(&self, digest: &Digest) -> PathBuf {
@@ -88,6 +97,29 @@ impl Blobs {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             other => other.map(Some).map_err(io_at(&path)),
         }
+    }
+
+    /// A blob of at most `most` bytes; `None` when it is larger, or not stored.
+    pub(crate) async fn small(
+        &self,
+        digest: &Digest,
+        most: usize,
+    ) -> Result<Option<Bytes>, BlobError> {
+        let kept = || self.small.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = kept().iter().find(|(kept, _)| kept == digest).map(|(_, bytes)| bytes.clone());
+        if found.is_some() {
+            return Ok(found);
+        }
+        let bytes = match self.open_blob(digest).await? {
+            Some((_, size)) if size <= most as u64 => self.read(digest).await?,
+            _ => None,
+        };
+        let Some(bytes) = bytes.map(Bytes::from) else { return Ok(None) };
+        let mut kept = kept();
+        kept.retain(|(other, _)| other != digest);
+        kept.push_front((*digest, bytes.clone()));
+        kept.truncate(KEPT);
+        Ok(Some(bytes))
     }
 
     /// Opens a blob for reading; `None` when it is not stored. With its size in bytes.
@@ -262,6 +294,24 @@ mod tests {
         std::fs::write(dir.path().join("blobs/half/7"), "left by a crash").unwrap();
         Blobs::open(dir.path().join("blobs")).await.unwrap();
         assert_eq!(std::fs::read_dir(dir.path().join("blobs/half")).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn small_ones_are_kept_and_large_ones_are_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let blobs = Blobs::open(dir.path().join("blobs")).await.unwrap();
+        let mut digests = Vec::new();
+        for n in 0..=KEPT {
+            digests.push(blobs.put(vec![0; n + 1]).await.unwrap());
+        }
+        assert!(blobs.small(&digests[2], 2).await.unwrap().is_none());
+        assert!(blobs.small(&Digest::of(b"none"), 9).await.unwrap().is_none());
+        for (n, digest) in digests.iter().enumerate() {
+            assert_eq!(blobs.small(digest, 99).await.unwrap().unwrap(), vec![0; n + 1]);
+            std::fs::remove_file(blobs.path(digest)).unwrap();
+        }
+        assert!(blobs.small(&digests[0], 99).await.unwrap().is_none(), "the oldest is forgotten");
+        assert_eq!(blobs.small(&digests[1], 99).await.unwrap().unwrap(), vec![0; 2]);
     }
 
     #[tokio::test]

@@ -15,6 +15,23 @@ use std::{
 };
 use xenoboot_wire::Pin;
 
+/// The database's file.
+pub(crate) const DATABASE: &str = "xenoboot.sqlite";
+/// The server's key.
+pub(crate) const KEY: &str = "server.key";
+/// The key and the certificates for browsers.
+const WEB: &str = "web.pem";
+/// What encrypts passwords in the database.
+const SEALER: &str = "power.key";
+/// What lets the operator in.
+const OPERATOR: &str = "operator.toml";
+/// Files that only the owner may read.
+pub(crate) const SECRETS: [&str; 4] = [KEY, WEB, SEALER, OPERATOR];
+/// The folder of blobs and envelopes.
+pub(crate) const BLOBS: &str = "blobs";
+/// The folder of programs that switch machines on and off.
+pub(crate) const PROGRAMS: &str = "power.d";
+
 /// The folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum HomeError {
@@ -92,21 +109,21 @@ impl Home {
 
     /// The database's file.
     pub(crate) fn database(&self) -> PathBuf {
-        self.dir.join("xenoboot.sqlite")
+        self.dir.join(DATABASE)
     }
 
     /// The folder of blobs and envelopes.
     pub(crate) fn blobs(&self) -> PathBuf {
-        self.dir.join("blobs")
+        self.dir.join(BLOBS)
     }
 
     fn operator_file(&self) -> PathBuf {
-        self.dir.join("operator.toml")
+        self.dir.join(OPERATOR)
     }
 
     /// The server's key; made on the first start.
     pub(crate) fn key(&self) -> Result<KeyPair, HomeError> {
-        let path = self.dir.join("server.key");
+        let path = self.dir.join(KEY);
         let bad = |_| HomeError::Key(path.clone());
         if let Some(pem) = read_secret(&path)? {
             return KeyPair::from_pkcs8_pem_and_sign_algo(&pem, &PKCS_ED25519).map_err(bad);
@@ -118,7 +135,7 @@ impl Home {
 
     /// The key and the certificates for browsers, PEM; made on the first start, and the operator's own if he puts them there.
     pub(crate) fn web(&self) -> Result<String, HomeError> {
-        let path = self.dir.join("web.pem");
+        let path = self.dir.join(WEB);
         if let Some(pem) = read_secret(&path)? {
             return Ok(pem);
         }
@@ -129,12 +146,12 @@ impl Home {
 
     /// The folder of programs that switch machines on and off.
     pub(crate) fn power_programs(&self) -> PathBuf {
-        self.dir.join("power.d")
+        self.dir.join(PROGRAMS)
     }
 
     /// What encrypts passwords in the database; made on the first start.
     pub(crate) fn sealer(&self) -> Result<Sealer, HomeError> {
-        let path = self.dir.join("power.key");
+        let path = self.dir.join(SEALER);
         let text = match read_secret(&path)? {
             Some(text) => text,
             None => {

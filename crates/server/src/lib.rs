@@ -17,6 +17,7 @@
 )]
 
 pub mod api;
+pub mod backup;
 mod blobs;
 mod claims;
 mod dashboard;

@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{sleep, timeout},
 };
@@ -32,8 +32,11 @@ use xenoboot_wire::MachineKey;
 const MAX_CONNECTIONS: usize = 20_000;
 /// Most connections at once from one address (of IPv6: one network of 64 bits, which one host may own).
 const MAX_PER_SOURCE: usize = 2_000;
-/// For a TLS handshake.
-const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Connections that may wait to be accepted: ten thousand machines may come within a second, and one that finds no
+/// place here tries again after one.
+const BACKLOG: u32 = 4096;
+/// For a TLS handshake: as long as machines have patience.
+const HANDSHAKE: Duration = Duration::from_secs(15);
 /// For a request's headers in HTTP/1.1.
 const HEADERS: Duration = Duration::from_secs(15);
 /// Longest that a connection may do nothing on which neither an approved machine nor an operator has spoken.
@@ -116,6 +119,14 @@ impl Drop for Answering {
     fn drop(&mut self) {
         self.0.requests.fetch_sub(1, Relaxed);
     }
+}
+
+/// Listens.
+pub(crate) fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Accepts connections for ever.

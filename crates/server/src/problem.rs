@@ -75,9 +75,10 @@ impl From<StoreError> for Problem {
             }
             StoreError::KeyRevoked(_) => Self::new(StatusCode::FORBIDDEN, error.to_string())
                 .hint("give the machine another key: xenoboot machine rotate"),
-            StoreError::Database(_) | StoreError::Corrupt(_) | StoreError::Migrate(_) => {
-                Self::internal(&error)
-            }
+            StoreError::Database(_)
+            | StoreError::NotWritten
+            | StoreError::Corrupt(_)
+            | StoreError::Migrate(_) => Self::internal(&error),
         }
     }
 }

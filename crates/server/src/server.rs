@@ -199,7 +199,7 @@ async fn bind(address: Option<SocketAddr>) -> Result<(TcpListener, SocketAddr), 
     let mut failed = None;
     for address in candidates {
         let bound = async {
-            let listener = TcpListener::bind(address).await?;
+            let listener = listen::bind(address)?;
             let address = listener.local_addr()?;
             std::io::Result::Ok((listener, address))
         };

@@ -2,7 +2,7 @@
 //! what has been committed is on the disk.
 //!
 //! There is one connection that writes, so each writing transaction sees the result of the one before,
-//! and several that read. The SQL keeps to what PostgreSQL has too, but for the schema.
+//! and several that read. What machines say is written many at a time (`group`). The SQL keeps to what PostgreSQL has too, but for the schema.
 
 mod assignments;
 pub(crate) mod audit;
@@ -13,6 +13,7 @@ mod events;
 mod explain;
 mod failing;
 mod fleet;
+mod group;
 mod machines;
 mod notices;
 mod policy;
@@ -31,12 +32,16 @@ pub(crate) use retention::Removed;
 pub(crate) use runs::LogPage;
 pub(crate) use timeline::PowerOn;
 
+use group::Group;
 use sqlx::{
-    Sqlite, SqlitePool, Transaction,
-    migrate::MigrateError,
+    Connection, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    migrate::{MigrateError, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-use std::{path::Path, time::Duration};
+use std::{error::Error, path::Path, time::Duration};
+
+/// From every release to this one.
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// How many connections read.
 const READERS: u32 = 4;
@@ -65,6 +70,8 @@ pub(crate) enum StoreError {
     KeyRevoked(String),
     #[error("the key {0} is another machine's")]
     KeyTaken(String),
+    #[error("the database did not take it")]
+    NotWritten,
     #[error(transparent)]
     Selector(#[from] crate::selector::NotATerm),
 }
@@ -90,6 +97,7 @@ type Tx = Transaction<'static, Sqlite>;
 pub(crate) struct Store {
     reader: SqlitePool,
     writer: SqlitePool,
+    group: Group,
 }
 
 impl Store {
@@ -104,11 +112,12 @@ impl Store {
             .busy_timeout(Duration::from_secs(30));
         let writer =
             SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-        sqlx::migrate!("./migrations").run(&writer).await?;
+        MIGRATIONS.run(&writer).await?;
         let options = options.create_if_missing(false).pragma("query_only", "ON");
         let reader =
             SqlitePoolOptions::new().max_connections(READERS).connect_with(options).await?;
-        Ok(Self { reader, writer })
+        let group = Group::start(writer.clone());
+        Ok(Self { reader, writer, group })
     }
 
     /// Ends all connections; nothing can be asked after that.
@@ -121,6 +130,23 @@ impl Store {
     async fn begin(&self) -> Result<Tx> {
         Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
     }
+}
+
+/// Whether a file is a database that is whole and that this release can bring up to date.
+pub(crate) async fn check(path: &Path) -> std::result::Result<(), Box<dyn Error + Send + Sync>> {
+    let options = SqliteConnectOptions::new().filename(path);
+    let mut database = SqliteConnection::connect_with(&options).await?;
+    let found: String =
+        sqlx::query_scalar("PRAGMA integrity_check(1)").fetch_one(&mut database).await?;
+    let newest: Option<i64> = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations")
+        .fetch_one(&mut database)
+        .await?;
+    database.close().await?;
+    if found != "ok" {
+        return Err(found.into());
+    }
+    let known = MIGRATIONS.iter().map(|migration| migration.version).max();
+    if newest > known { Err("a newer xenoboot made it".into()) } else { Ok(()) }
 }
 
 /// Of rows that begin with what was wanted, the only one.

@@ -2,7 +2,7 @@
 
 use crate::{
     guest, image, kernel,
-    run::{build_program, check, target},
+    run::{build_program, cargo, check, target},
     setup,
 };
 use anyhow::Result;
@@ -28,6 +28,12 @@ pub(crate) enum What {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// The server with ten thousand machines, played on the same computer
+    Server {
+        /// `--machines N` for fewer, `--only storm|killed|downloads` for one of the measurements
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// The toolkit's commands on real data, each against busybox's
     Toolkit {
         /// Only this command
@@ -37,8 +43,11 @@ pub(crate) enum What {
 
 pub(crate) fn run(root: &Path, what: &What) -> Result<()> {
     setup::run()?;
-    guest::build(root)?;
+    if !matches!(what, What::Server { .. }) {
+        guest::build(root)?;
+    }
     match what {
+        What::Server { arguments } => server(root, arguments),
         What::Boot { arguments } => {
             let whole = image::of_kind(root, image::Kind::Whole)?;
             let mut bench = in_machines(root, "bench-boot", arguments)?;
@@ -56,6 +65,15 @@ pub(crate) fn run(root: &Path, what: &What) -> Result<()> {
             check(bench.args(command).env("XENOBOOT_TOOLKIT", guest::folder(root).join("toolkit")))
         }
     }
+}
+
+/// The server as it is released, with optimised code.
+fn server(root: &Path, arguments: &[String]) -> Result<()> {
+    let build = ["build", "--quiet", "--release", "--workspace", "--bin", "xenoboot"];
+    check(&mut cargo(root, &build))?;
+    let mut bench = program(root, "bench-server")?;
+    bench.args(arguments).env("XENOBOOT_CLI", target(root).join("release/xenoboot"));
+    check(&mut bench)
 }
 
 /// A program that measures in virtual machines.

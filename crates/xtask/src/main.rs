@@ -1,4 +1,4 @@
-//! Developer commands: `cargo xtask setup|image|kernel|demo|test|bench`.
+//! Developer commands: `cargo xtask setup|image|kernel|package|demo|test|bench`.
 //!
 //! Each builds what it needs, and installs the packages that it needs after saying which.
 #![cfg_attr(
@@ -20,6 +20,7 @@ mod image;
 mod kernel;
 mod licences;
 mod lint;
+mod package;
 mod python;
 mod run;
 mod setup;
@@ -53,6 +54,8 @@ enum Verb {
     Test(test::Args),
     /// Build the kernel that is made for this one purpose, from kernel-config/; some 40 minutes on two processors the first time
     Kernel(kernel::Args),
+    /// Make the Debian package of the command line and the server, and check what is in it
+    Package,
     /// Measure
     Bench {
         #[command(subcommand)]
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Verb::Demo => demo::run(&root),
         Verb::Test(args) => test::run(&root, &args),
         Verb::Kernel(args) => kernel::run(&root, &args),
+        Verb::Package => package::run(&root),
         Verb::Bench { what } => bench::run(&root, &what),
     });
     match result {

@@ -84,6 +84,8 @@ const NEEDS: &[Need] = &[
     Need { package: "ipmitool", sign: Sign::Program("ipmitool") },
     Need { package: "openipmi", sign: Sign::Program("ipmi_sim") },
     Need { package: "gcc", sign: Sign::Program("cc") },
+    // The server's unit is checked with it.
+    Need { package: "systemd", sign: Sign::Program("systemd-analyze") },
     Need { package: "grub-common", sign: Sign::Program("grub-mkimage") },
     Need { package: "grub-pc-bin", sign: Sign::File("/usr/lib/grub/i386-pc/lnxboot.img") },
     Need { package: "python3", sign: Sign::Program("python3") },

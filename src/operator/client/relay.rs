@@ -61,7 +61,7 @@ impl Client {
 }
 
 async fn relay(server: &Server, path: &str) -> anyhow::Result<()> {
-    let tls = TlsConnector::from(Arc::new(tls::config(server.pin, b"h2")?));
+    let tls = TlsConnector::from(Arc::new(tls::config(vec![server.pin], b"h2", None)?));
     let stream = server.shake_hands(&tls).await?;
     let mut builder = Builder::new(TokioExecutor::new());
     builder.timer(TokioTimer::new()).keep_alive_interval(PING).keep_alive_timeout(PONG);

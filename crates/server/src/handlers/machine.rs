@@ -77,9 +77,8 @@ pub(crate) async fn boot(
         _ => {
             let (shared, address) =
                 (Arc::clone(&shared), peer.address.ip().to_canonical().to_string());
-            let noted = finish(async move {
-                note_boot(&shared, Boot { key, request: &request, address }).await
-            });
+            let noted =
+                finish(async move { note_boot(&shared, Boot { key, request, address }).await });
             audit::as_actor(format!("machine {}", key.fingerprint()), noted).await?
         }
     };
@@ -129,8 +128,9 @@ async fn claimed(
     }
 }
 
-async fn note_boot(shared: &Shared, boot: Boot<'_>) -> Result<Standing, Problem> {
-    let (standing, dropped) = shared.store.boot(&boot, |key| shared.hub.online(key)).await?;
+async fn note_boot(shared: &Shared, boot: Boot) -> Result<Standing, Problem> {
+    let hub = Arc::clone(&shared.hub);
+    let (standing, dropped) = shared.store.boot(boot, move |key| hub.online(key)).await?;
     shared.hub.forget(&dropped);
     shared.claims.forget(&dropped);
     // Whoever waits as a machine that was dropped must ask anew.
@@ -163,12 +163,8 @@ async fn reply(shared: &Shared, nonce: Nonce, standing: &Standing) -> Result<Boo
 
 /// The envelope, if it is small enough to go with the answer.
 async fn inline(shared: &Shared, bundle: &Digest) -> Result<Option<Bytes>, Problem> {
-    match shared.blobs.open_blob(bundle).await? {
-        Some((_, size)) if size <= MAX_INLINE_BUNDLE as u64 => {
-            Ok(shared.blobs.read(bundle).await?.map(Bytes))
-        }
-        _ => Ok(None),
-    }
+    let envelope = shared.blobs.small(bundle, MAX_INLINE_BUNDLE).await?;
+    Ok(envelope.map(|envelope| Bytes(envelope.to_vec())))
 }
 
 /// `POST wait`: tell me when there is something else to do.
@@ -265,7 +261,7 @@ pub(crate) async fn events(
     claimed(&shared, machine, batch.boot, &peer).await?;
     batch.events.iter_mut().for_each(clip::event);
     let through = finish(async move {
-        let stored = shared.store.add_events(machine, &batch).await?;
+        let stored = shared.store.add_events(machine, batch).await?;
         if stored.changed {
             shared.hub.orders(&[machine]);
         }

@@ -54,45 +54,47 @@ impl Store {
     /// A machine forgets what was acknowledged. So when numbers are missing before the batch, they were
     /// acknowledged by a server that has lost them (a database restored from a backup) and do not
     /// come again: what comes is stored, and the log shows the gap.
-    pub(crate) async fn add_events(&self, machine: i64, batch: &EventBatch) -> Result<Stored> {
-        let mut tx = self.begin().await?;
-        let (boot, through) = boot_row(&mut tx, machine, &batch.boot.to_string()).await?;
-        let is_new = |event: &&Event| number(event.number) > through;
-        let new: Vec<&Event> = batch.events.iter().filter(is_new).collect();
-        let Some(last) = new.last() else {
-            let through = through.unsigned_abs();
-            return Ok(Stored { through, changed: false, count: 0, failed: None });
-        };
-        note_gap(machine, &batch.boot, through, &new);
-
-        let mut runs = HashMap::new();
-        for event in &new {
-            if let Some(run) = event.run
-                && !runs.contains_key(&run)
-            {
-                runs.insert(run, run_row(&mut tx, machine, boot, run, event).await?);
-            }
-        }
-        let bytes = insert(&mut tx, boot, &new, &runs).await?;
-        let mut changed = false;
-        for event in &new {
-            let run = event.run.and_then(|run| runs.get(&run)).copied();
-            changed |= follow(&mut tx, Of { machine, boot, run }, event).await?;
-        }
-        let done = sqlx::query(
-            "UPDATE boots SET through = $2, bytes = bytes + $3, last_ms = $4 WHERE id = $1",
-        );
-        let done = done.bind(boot).bind(number(last.number)).bind(number(bytes as u64));
-        done.bind(now_ms()).execute(&mut *tx).await?;
-        tx.commit().await?;
-        let failed = new.iter().rev().find_map(|event| match &event.what {
-            What::RunEnded { outcome: Outcome::Failed { code, cause, .. }, .. } => {
-                Some(format!("{code}: {cause}"))
-            }
-            _ => None,
-        });
-        Ok(Stored { through: last.number, changed, count: new.len() as u64, failed })
+    pub(crate) async fn add_events(&self, machine: i64, batch: EventBatch) -> Result<Stored> {
+        self.together(move |tx| Box::pin(async move { add(tx, machine, &batch).await })).await
     }
+}
+
+async fn add(tx: &mut Tx, machine: i64, batch: &EventBatch) -> Result<Stored> {
+    let (boot, through) = boot_row(tx, machine, &batch.boot.to_string()).await?;
+    let is_new = |event: &&Event| number(event.number) > through;
+    let new: Vec<&Event> = batch.events.iter().filter(is_new).collect();
+    let Some(last) = new.last() else {
+        let through = through.unsigned_abs();
+        return Ok(Stored { through, changed: false, count: 0, failed: None });
+    };
+    note_gap(machine, &batch.boot, through, &new);
+
+    let mut runs = HashMap::new();
+    for event in &new {
+        if let Some(run) = event.run
+            && !runs.contains_key(&run)
+        {
+            runs.insert(run, run_row(tx, machine, boot, run, event).await?);
+        }
+    }
+    let bytes = insert(tx, boot, &new, &runs).await?;
+    let mut changed = false;
+    for event in &new {
+        let run = event.run.and_then(|run| runs.get(&run)).copied();
+        changed |= follow(tx, Of { machine, boot, run }, event).await?;
+    }
+    let done = sqlx::query(
+        "UPDATE boots SET through = $2, bytes = bytes + $3, last_ms = $4 WHERE id = $1",
+    );
+    let done = done.bind(boot).bind(number(last.number)).bind(number(bytes as u64));
+    done.bind(now_ms()).execute(&mut **tx).await?;
+    let failed = new.iter().rev().find_map(|event| match &event.what {
+        What::RunEnded { outcome: Outcome::Failed { code, cause, .. }, .. } => {
+            Some(format!("{code}: {cause}"))
+        }
+        _ => None,
+    });
+    Ok(Stored { through: last.number, changed, count: new.len() as u64, failed })
 }
 
 /// What was stored.

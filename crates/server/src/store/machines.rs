@@ -36,11 +36,11 @@ pub(crate) struct Standing {
 }
 
 /// A machine that asks what to do.
-pub(crate) struct Boot<'a> {
+pub(crate) struct Boot {
     /// Its key.
     pub(crate) key: MachineKey,
     /// What it says, within bounds.
-    pub(crate) request: &'a BootRequest,
+    pub(crate) request: BootRequest,
     /// From where.
     pub(crate) address: String,
 }
@@ -91,47 +91,11 @@ impl Store {
     /// those first for which `online` is false.
     pub(crate) async fn boot(
         &self,
-        boot: &Boot<'_>,
-        online: impl Fn(&MachineKey) -> bool,
+        boot: Boot,
+        online: impl Fn(&MachineKey) -> bool + Send + Sync + 'static,
     ) -> Result<(Standing, Vec<i64>)> {
-        let mut tx = self.begin().await?;
-        let (key, fingerprint) = (boot.key.to_string(), boot.key.fingerprint());
-        enrolment::check_not_revoked(&mut tx, &fingerprint).await?;
-        let known =
-            "UPDATE machines SET key = $1 WHERE key = $1 OR (fingerprint = $2 AND key IS NULL)";
-        let known = sqlx::query(known)
-            .bind(&key)
-            .bind(&fingerprint)
-            .execute(&mut *tx)
-            .await?
-            .rows_affected()
-            > 0;
-        let mut dropped = Vec::new();
-        if !known && !enrolment::succeed(&mut tx, &boot.key).await? {
-            dropped = make_room(&mut tx, online).await?;
-            let new = "INSERT INTO machines (key, fingerprint, state, created_ms) VALUES ($1, $2, 'pending', $3)";
-            sqlx::query(new).bind(&key).bind(&fingerprint).bind(now_ms()).execute(&mut *tx).await?;
-        }
-        note_boot(&mut tx, boot).await?;
-        if let Some(token) = &boot.request.token {
-            let pending =
-                sqlx::query_scalar("SELECT id FROM machines WHERE key = $1 AND state = 'pending'");
-            let pending: Option<i64> = pending.bind(&key).fetch_optional(&mut *tx).await?;
-            if let Some(id) = pending
-                && !enrolment::accept(&mut tx, id, token).await?
-            {
-                tracing::info!(machine = id, "a token that is not good was shown");
-            }
-        }
-        let approved =
-            sqlx::query_scalar("SELECT id FROM machines WHERE key = $1 AND state = 'approved'");
-        let approved: Option<i64> = approved.bind(&key).fetch_optional(&mut *tx).await?;
-        if let Some(id) = approved {
-            begin_boot(&mut tx, id, &boot.request.boot.to_string()).await?;
-        }
-        let row: StandingRow = sqlx::query_as(STANDING).bind(&key).fetch_one(&mut *tx).await?;
-        tx.commit().await?;
-        Ok((row.try_into()?, dropped))
+        self.together(move |tx| Box::pin(async move { note_power_on(tx, &boot, online).await }))
+            .await
     }
 
     /// Approves a machine, or renames an approved one; returns its number.
@@ -187,6 +151,44 @@ impl Store {
     }
 }
 
+async fn note_power_on(
+    tx: &mut Tx,
+    boot: &Boot,
+    online: impl Fn(&MachineKey) -> bool,
+) -> Result<(Standing, Vec<i64>)> {
+    let (key, fingerprint) = (boot.key.to_string(), boot.key.fingerprint());
+    enrolment::check_not_revoked(tx, &fingerprint).await?;
+    let known = "UPDATE machines SET key = $1 WHERE key = $1 OR (fingerprint = $2 AND key IS NULL)";
+    let known =
+        sqlx::query(known).bind(&key).bind(&fingerprint).execute(&mut **tx).await?.rows_affected()
+            > 0;
+    let mut dropped = Vec::new();
+    if !known && !enrolment::succeed(tx, &boot.key).await? {
+        dropped = make_room(tx, online).await?;
+        let new = "INSERT INTO machines (key, fingerprint, state, created_ms) VALUES ($1, $2, 'pending', $3)";
+        sqlx::query(new).bind(&key).bind(&fingerprint).bind(now_ms()).execute(&mut **tx).await?;
+    }
+    note_boot(tx, boot).await?;
+    if let Some(token) = &boot.request.token {
+        let pending =
+            sqlx::query_scalar("SELECT id FROM machines WHERE key = $1 AND state = 'pending'");
+        let pending: Option<i64> = pending.bind(&key).fetch_optional(&mut **tx).await?;
+        if let Some(id) = pending
+            && !enrolment::accept(tx, id, token).await?
+        {
+            tracing::info!(machine = id, "a token that is not good was shown");
+        }
+    }
+    let approved =
+        sqlx::query_scalar("SELECT id FROM machines WHERE key = $1 AND state = 'approved'");
+    let approved: Option<i64> = approved.bind(&key).fetch_optional(&mut **tx).await?;
+    if let Some(id) = approved {
+        begin_boot(tx, id, &boot.request.boot.to_string()).await?;
+    }
+    let row: StandingRow = sqlx::query_as(STANDING).bind(&key).fetch_one(&mut **tx).await?;
+    Ok((row.try_into()?, dropped))
+}
+
 /// Approval counts the generation up even when nothing is assigned, so that a machine that waits hears of it.
 async fn approve_in(tx: &mut Tx, id: i64, approve: &api::Approve) -> Result<()> {
     let fingerprint = sqlx::query_scalar("SELECT fingerprint FROM machines WHERE id = $1");
@@ -237,7 +239,7 @@ async fn make_room(tx: &mut Tx, online: impl Fn(&MachineKey) -> bool) -> Result<
     Ok(vec![*id])
 }
 
-async fn note_boot(tx: &mut Tx, boot: &Boot<'_>) -> Result<()> {
+async fn note_boot(tx: &mut Tx, boot: &Boot) -> Result<()> {
     let json =
         |value| serde_json::to_string(value).map_err(|_| StoreError::Corrupt("an inventory"));
     let image =
@@ -332,20 +334,24 @@ mod tests {
         .await
         .unwrap();
         let (request, address) = (request(), String::new());
-        let boot =
-            |n| Boot { key: MachineKey([n; 32]), request: &request, address: address.clone() };
+        let boot = |n| Boot {
+            key: MachineKey([n; 32]),
+            request: request.clone(),
+            address: address.clone(),
+        };
         let key = |n: u8| {
             let mut key = [0; 32];
             key[31] = n;
             MachineKey(key)
         };
         // The second is connected: the third goes, then the fourth.
-        let online = |other: &MachineKey| *other == key(2);
-        assert_eq!(store.boot(&boot(200), online).await.unwrap().1, [3]);
-        assert_eq!(store.boot(&boot(201), online).await.unwrap().1, [4]);
-        assert_eq!(store.boot(&boot(201), online).await.unwrap().1, [0i64; 0], "it is known now");
+        let second = key(2);
+        let online = move |other: &MachineKey| *other == second;
+        assert_eq!(store.boot(boot(200), online).await.unwrap().1, [3]);
+        assert_eq!(store.boot(boot(201), online).await.unwrap().1, [4]);
+        assert_eq!(store.boot(boot(201), online).await.unwrap().1, [0i64; 0], "it is known now");
         // When all are connected the one heard of longest ago goes.
-        assert_eq!(store.boot(&boot(202), |_| true).await.unwrap().1, [2]);
+        assert_eq!(store.boot(boot(202), |_| true).await.unwrap().1, [2]);
         let count = sqlx::query_scalar("SELECT COUNT(*) FROM machines");
         let count: i64 = count.fetch_one(&store.reader).await.unwrap();
         assert_eq!(count, MAX_PENDING + 1);

@@ -135,8 +135,10 @@ impl Store {
         if !is_hex_prefix(wanted) {
             return Err(missing());
         }
-        let rows =
-            sqlx::query_as("SELECT id, machine, run FROM runs WHERE run LIKE $1 || '%' LIMIT 5");
+        // Not LIKE, for which the index is of no use: no identifier has a `g`.
+        let rows = sqlx::query_as(
+            "SELECT id, machine, run FROM runs WHERE run >= $1 AND run < $1 || 'g' LIMIT 5",
+        );
         let rows: Vec<(i64, i64, String)> = rows.bind(wanted).fetch_all(&self.reader).await?;
         let found = only("run", wanted, rows, |(_, _, run)| run.clone())?;
         found.map(|(id, machine, _)| (id, machine)).ok_or_else(missing)

@@ -5,7 +5,7 @@ use crate::{
     api::{self, Desired},
     hub::Hub,
 };
-use sqlx::{Connection, Row, SqliteConnection, migrate::Migrator};
+use sqlx::Row;
 use std::fs;
 
 /// A database as a release with this many migrations made it.
