@@ -77,7 +77,7 @@ fn usb_by_uefi() -> Result<()> {
     })
 }
 
-/// The image says what it needs; a machine with three quarters of that says so, and nothing else is tried.
+/// The image says what it needs; a machine with seven eighths of that says so, and nothing else is tried.
 #[test]
 fn too_little_memory_is_said() -> Result<()> {
     Scenario::run("little-memory", |at| {
@@ -87,7 +87,7 @@ fn too_little_memory_is_said() -> Result<()> {
         let line = about.get("command_line").and_then(Value::as_str).context("command_line")?;
         let needed = line.split(' ').find_map(|word| word.strip_prefix("xenoboot.memory="));
         let needed: u32 = needed.context("no xenoboot.memory=")?.parse()?;
-        let found = needed * 3 / 4;
+        let found = needed * 7 / 8;
         let said = format!("the machine has {found} MB, {needed} MB are needed");
         let mut vm = Vm::new(at, "little").cd(image).nic(Nic::User).memory(found).start()?;
         vm.expect(&said, BOOT)?;

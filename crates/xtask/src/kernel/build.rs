@@ -13,6 +13,9 @@ use std::{
 };
 use xenoboot_image::{cache_folder, kernel::Made, sha256};
 
+/// Files that are compiled, about: what the progress is a part of.
+const FILES: u32 = 4030;
+
 /// How often something is said where nobody watches a terminal.
 const RARELY: Duration = Duration::from_secs(30);
 
@@ -89,7 +92,7 @@ fn follow(output: impl BufRead, log: &Path) -> Result<()> {
             said = Instant::now();
             let seconds = start.elapsed().as_secs();
             let text = format!(
-                "  kernel: {files} files compiled, {} min {} s",
+                "  kernel: {files} of some {FILES} files compiled, {} min {:02} s",
                 seconds / 60,
                 seconds % 60
             );
