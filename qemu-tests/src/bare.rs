@@ -57,7 +57,7 @@ impl Bare {
         parts.resize(parts.len().next_multiple_of(4), 0);
         parts.extend(self.0.finish());
         fs::write(&initramfs, parts)?;
-        Ok(Vm::new(scenario, name).kernel(&kernel, &initramfs, COMMAND_LINE))
+        Ok(Vm::new(scenario, name).kernel(&kernel, &initramfs, COMMAND_LINE).newest())
     }
 }
 

@@ -77,6 +77,7 @@ pub struct VmBuilder {
     clock: Option<String>,
     watchdog: bool,
     instruction_clock: bool,
+    newest: bool,
 }
 
 impl VmBuilder {
@@ -150,6 +151,13 @@ impl VmBuilder {
         let rate = rate.map(|rate| format!(",throttling.bps-write={rate}"));
         let options = format!(",cache=unsafe{}", rate.unwrap_or_default());
         self.disks.push(Disk { bus: Bus::Virtio, image: image.into(), options });
+        self
+    }
+
+    /// The newest processor that can be emulated, with all that it can: what another kernel finds when it takes over.
+    #[must_use]
+    pub fn newest(mut self) -> Self {
+        self.newest = true;
         self
     }
 
@@ -234,7 +242,7 @@ impl VmBuilder {
         all.add("-machine", if old { "pc" } else { "q35" });
         all.flags("-device virtio-rng-pci");
         all.add("-accel", accel);
-        all.add("-cpu", if accel == "kvm" { "host" } else { "max" });
+        all.add("-cpu", accel::processor(self.newest));
         all.add("-m", self.memory_mb.to_string());
         all.add("-chardev", format!("file,id=serial,append=on,path={}", escaped(serial)));
         all.add("-serial", "chardev:serial");
@@ -371,7 +379,7 @@ impl Vm {
     #[must_use]
     #[expect(clippy::new_ret_no_self, reason = "a machine starts as its builder")]
     pub fn new(scenario: &Scenario, name: &str) -> VmBuilder {
-        Self::in_folder(scenario.folder(), name)
+        VmBuilder { newest: false, ..Self::in_folder(scenario.folder(), name) }
     }
 
     /// A machine named `name`, whose files lie in `folder`.
@@ -390,6 +398,7 @@ impl Vm {
             clock: None,
             watchdog: false,
             instruction_clock: false,
+            newest: true,
         }
     }
 
