@@ -14,6 +14,7 @@
 
 mod api;
 mod bench;
+mod clippy;
 mod demo;
 mod guest;
 mod image;

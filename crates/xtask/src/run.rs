@@ -23,10 +23,22 @@ pub(crate) fn cargo(root: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Builds one of the workspace's programs for this machine. Chosen from the whole workspace, so that what it depends on
-/// has the features that the tests built it with and is not built again.
+/// The same for what runs on this machine, compiled by clippy's compiler where that is installed: it lints what it compiles,
+/// so that lints, tests and programs need one build of everything and not two.
+pub(crate) fn linting_cargo(root: &Path, arguments: &[&str]) -> Command {
+    let mut command = cargo(root, arguments);
+    let compiler = Path::new(env!("CARGO")).with_file_name("clippy-driver");
+    if compiler.exists() {
+        command.env("RUSTC_WORKSPACE_WRAPPER", compiler).env("CLIPPY_ARGS", "");
+    }
+    command
+}
+
+/// Builds one of the workspace's programs for this machine. Chosen from the whole workspace and together with a test, so
+/// that what it depends on has the features that the tests built it with and is not built again.
 pub(crate) fn build_program(root: &Path, name: &str) -> Command {
-    cargo(root, &["build", "--quiet", "--workspace", "--bin", name])
+    let choice = ["--workspace", "--bin", name, "--test", "scenarios"];
+    linting_cargo(root, &[&["build", "--quiet"], &choice[..]].concat())
 }
 
 /// Where cargo builds.

@@ -1,17 +1,18 @@
 //! `cargo xtask test`: every test there is.
 
 use crate::{
-    api,
+    api, clippy,
     guest::{self, Background},
     image, kernel, lint, python,
-    run::{cargo, check, target, watch},
+    run::{cargo, check, linting_cargo, target, watch},
     setup,
     steps::{Count, Steps},
 };
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
+    thread,
 };
 
 #[derive(clap::Args)]
@@ -45,11 +46,15 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
     let filter = args.filter.as_deref();
     let mut steps = Steps::default();
     steps.check("packages", setup::run);
-    // Alone, it shows how it gets on.
+    // Alone, each shows how it gets on.
     let guest = (args.only.is_none()).then(|| Background::start(root));
     if wants(Part::Lint) {
         lints(root, &mut steps);
     }
+    let images = guest.map(|guest| {
+        let root = root.to_path_buf();
+        thread::spawn(move || guest.and_then(Background::finish).and_then(|()| images(&root)))
+    });
     if wants(Part::Unit) {
         steps.check("sushy-tools", || sushy(root));
         steps.run("tests", || tests(root, Kind::Unit, filter));
@@ -65,7 +70,11 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
         purpose(root, &mut steps, filter);
     }
     if wants(Part::Vm) {
-        scenarios(root, &mut steps, guest, filter);
+        let images = || match images {
+            Some(thread) => thread.join().map_err(|_| anyhow!("their making panicked"))?,
+            None => guest::build(root).and_then(|()| self::images(root)),
+        };
+        scenarios(root, &mut steps, images, filter);
     }
     let Count { passed, failed, skipped } = steps.finish();
     println!("\n{passed} passed, {failed} failed, {skipped} skipped");
@@ -77,57 +86,37 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
 fn lints(root: &Path, steps: &mut Steps) {
     steps.check("format", || check(&mut cargo(root, &["fmt", "--all", "--check"])));
     steps.check("rules of the source tree", || lint::run(root));
-    let clippy = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
-    // Not among all targets, because it is no test by default.
-    let scenarios =
-        ["clippy", "--workspace", "--test", "scenarios", "--quiet", "--", "-D", "warnings"];
     steps.check("kernel configuration", || kernel::check(root));
-    steps.check("clippy", || {
-        check(&mut cargo(root, &clippy))?;
-        check(&mut cargo(root, &scenarios))
-    });
+    steps.check("build with clippy", || clippy::run(root));
 }
 
 fn scenarios(
     root: &Path,
     steps: &mut Steps,
-    guest: Option<Result<Background>>,
+    images: impl FnOnce() -> Result<Images>,
     filter: Option<&str>,
 ) {
-    let (mut iso, mut whole) = (None, None);
-    let programs = || match guest {
-        Some(background) => background?.finish(),
-        None => guest::build(root),
-    };
-    let built = steps.check("guest programs", programs)
-        && steps.check("image and command line", || {
-            iso = Some(image::base(root)?);
-            Ok(())
-        })
-        && steps.check("image with the toolbox", || {
-            whole = Some(image::of_kind(root, image::Kind::Whole)?);
-            Ok(())
-        });
-    if let (true, Some(iso), Some(whole)) = (built, iso, whole) {
-        let images = Images { iso: &iso, whole: &whole };
-        steps.run("scenarios", || tests(root, Kind::Scenario(images), filter));
+    let mut made = None;
+    steps.check("guest programs and images", || {
+        made = Some(images()?);
+        Ok(())
+    });
+    if let Some(images) = made {
+        steps.run("scenarios", || tests(root, Kind::Scenario(&images), filter));
     }
 }
 
 /// The kernel that is made for this one purpose, in place of the default one.
 fn purpose(root: &Path, steps: &mut Steps, filter: Option<&str>) {
-    let (mut iso, mut whole) = (None, None);
     let built = steps.check("kernel configuration", || kernel::check(root))
-        && steps.check("kernel", || kernel::build(root, &[]).map(drop))
-        && steps.check("guest programs", || guest::build(root))
-        && steps.check("images", || {
-            iso = Some(image::of_kind(root, image::Kind::Purpose)?);
-            whole = Some(image::of_kind(root, image::Kind::PurposeWhole)?);
-            Ok(())
-        });
-    if let (true, Some(iso), Some(whole)) = (built, iso, whole) {
-        let images = Images { iso: &iso, whole: &whole };
-        steps.run("scenarios", || tests(root, Kind::Scenario(images), filter));
+        && steps.check("kernel", || kernel::build(root, &[]).map(drop));
+    let images = || {
+        guest::build(root)?;
+        let iso = image::of_kind(root, image::Kind::Purpose)?;
+        Ok(Images { iso, whole: image::of_kind(root, image::Kind::PurposeWhole)? })
+    };
+    if built {
+        scenarios(root, steps, images, filter);
     }
 }
 
@@ -135,15 +124,19 @@ fn purpose(root: &Path, steps: &mut Steps, filter: Option<&str>) {
 #[derive(Clone, Copy)]
 enum Kind<'a> {
     Unit,
-    Scenario(Images<'a>),
+    Scenario(&'a Images),
 }
 
 /// The images that scenarios boot.
-#[derive(Clone, Copy)]
-struct Images<'a> {
-    iso: &'a Path,
+struct Images {
+    iso: PathBuf,
     /// With the toolbox.
-    whole: &'a Path,
+    whole: PathBuf,
+}
+
+/// Makes them, and the command line first.
+fn images(root: &Path) -> Result<Images> {
+    Ok(Images { iso: image::base(root)?, whole: image::of_kind(root, image::Kind::Whole)? })
 }
 
 /// Runs tests by nextest where that is installed, else by cargo's own runner.
@@ -156,7 +149,7 @@ fn tests(root: &Path, kind: Kind<'_>, filter: Option<&str>) -> Result<Count> {
         Kind::Scenario(_) => (&scenarios, Some("2")),
     };
     let runner: &[&str] = if nextest.is_ok() { &["nextest", "run"] } else { &["test"] };
-    let mut command = cargo(root, runner);
+    let mut command = linting_cargo(root, runner);
     command.args(which).arg("--no-fail-fast");
     command.args(filter);
     if let Kind::Scenario(Images { iso, whole }) = kind {
@@ -203,7 +196,7 @@ fn summary(line: &str) -> Option<Count> {
 
 fn doc_tests(root: &Path) -> Result<Count> {
     let mut sum = Count::default();
-    let mut command = cargo(root, &["test", "--workspace", "--doc", "--quiet"]);
+    let mut command = linting_cargo(root, &["test", "--workspace", "--doc", "--quiet"]);
     let succeeded = watch(&mut command, |line| sum += summary(line).unwrap_or_default())?;
     ensure!(succeeded || sum.failed > 0, "the documentation tests did not run");
     Ok(sum)
