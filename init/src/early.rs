@@ -50,6 +50,9 @@ const DEVICE_LINKS: &[(&str, &str)] = &[
 /// Where script and agent look for commands.
 pub(crate) const PATH: &str = "/usr/bin:/usr/sbin:/bin:/sbin";
 
+/// What becomes of a process that crashes; not there in a kernel that has no dumps.
+const CORE_PATTERN: &str = "/proc/sys/kernel/core_pattern";
+
 /// Open files a process may have.
 const MOST_FILES: u64 = 65_536;
 
@@ -122,11 +125,16 @@ pub(crate) fn settings(line: &CommandLine) {
     set("/proc/sys/kernel/panic_on_oops", "0");
     set("/proc/sys/kernel/modprobe", paths::INIT);
     set("/proc/sys/kernel/poweroff_cmd", &format!("{} poweroff", paths::INIT));
-    set("/proc/sys/kernel/core_pattern", "|/bin/false");
+    if Path::new(CORE_PATTERN).exists() {
+        set(CORE_PATTERN, "|/bin/false");
+    }
     for process in ["self", "1"] {
         set(&format!("/proc/{process}/oom_score_adj"), "-1000");
     }
-    set(&format!("{ROOT}/cgroup.subtree_control"), "+cpu +io +memory +pids");
+    // One by one: a kernel without one of them would take none.
+    for controller in ["cpu", "io", "memory", "pids"] {
+        set(&format!("{ROOT}/cgroup.subtree_control"), &format!("+{controller}"));
+    }
     say("host name", rustix::system::sethostname(b"xenoboot"));
 }
 

@@ -52,7 +52,7 @@ const UNFIT: &str = "xb settle /run/xenoboot/medium.d/boot/kernel && cd /run/xen
     kexec -S && exit 1\n\
     kexec -e && exit 1\n\
     kexec -l kernel && kexec -S && kexec -u && { kexec -S; [ $? = 1 ]; } || exit\n\
-    xb kexec --watchdog 40 --append 'loglevel=7' kernel";
+    xb kexec --watchdog 40 --append 'loglevel=7 panic=0' kernel";
 
 #[test]
 fn the_same_system_by_another_kernel_of_bios_and_uefi() -> Result<()> {
