@@ -25,8 +25,9 @@ fn what_can_be_repaired_is_what_the_documentation_says() -> Result<()> {
     Scenario::run("repair", |at| {
         let operator = Operator::start(at)?;
         let vm = Vm::new(at, "vm").cd(operator.image_with_toolbox()?).nic(Nic::User).memory(1024);
-        let vm = vm.disk(disk(&at.path("a"), 800)?).disk(disk(&at.path("b"), 400)?);
-        let mut vm = vm.disk(disk(&at.path("c"), 400)?).disk(disk(&at.path("d"), 400)?).start()?;
+        // As small as XFS may be, which is the largest of all.
+        let vm = vm.disk(disk(&at.path("a"), 340)?).disk(disk(&at.path("b"), 320)?);
+        let mut vm = vm.disk(disk(&at.path("c"), 320)?).disk(disk(&at.path("d"), 320)?).start()?;
         operator.approve("cupboard")?;
         vm.expect("phase wait", BOOT)?;
         operator.order(&Bundle::new("repair", SCRIPT).set("needs", "[\"toolbox\"]"))?;

@@ -36,6 +36,10 @@ const FOUND: &str =
 const READ_ALL: &str =
     "find /toolbox -type f -exec cat {} + > /dev/null && echo all of it was read";
 
+/// The same below its file system, which has nothing to unpack then: every block is still checked.
+const READ_BLOCKS: &str =
+    "cat $(findmnt -no SOURCE /toolbox) > /dev/null && echo all of it was read";
+
 fn needing(name: &str, script: &str) -> Bundle {
     Bundle::new(name, script).set("needs", "[\"toolbox\"]")
 }
@@ -73,7 +77,7 @@ fn a_damaged_toolbox_is_said_and_replaced_from_the_server() -> Result<()> {
         flip_a_byte(&image)?;
         let mut vm = Vm::new(at, "vm").cd(image).nic(Nic::User).start()?;
         operator.approve("cupboard")?;
-        operator.order(&needing("read", READ_ALL))?;
+        operator.order(&needing("read", READ_BLOCKS))?;
         let line = vm.expect("XB-BOX-03", BOOT)?;
         ensure!(
             line.contains("the toolbox on the boot medium") && line.contains("is corrupted"),
@@ -83,7 +87,7 @@ fn a_damaged_toolbox_is_said_and_replaced_from_the_server() -> Result<()> {
         ensure!(!vm.console.has("all of it was read"), "a damaged byte was read");
 
         operator.text(&["image", "push-toolbox", &paths::toolbox_iso()?.to_string_lossy()])?;
-        operator.order(&needing("again", READ_ALL))?;
+        operator.order(&needing("again", READ_BLOCKS))?;
         vm.expect("the toolbox is there, from the server", RETRY)?;
         vm.expect("script: all of it was read", RETRY)?;
         Ok(())

@@ -8,7 +8,7 @@ list=/tmp/repair.sums
 mkdir -p $at
 modprobe btrfs
 xb settle $disk
-printf 'label: gpt\nstart=1MiB, size=700MiB\n' | sfdisk --quiet $disk
+printf 'label: gpt\nstart=1MiB, size=330MiB\n' | sfdisk --quiet $disk
 xb settle $part
 
 fill() {
@@ -18,7 +18,7 @@ fill() {
             head -c $((n * m * 1999)) /dev/urandom > $at/folder$n/file$m
         done
     done
-    head -c 20000000 /dev/urandom > $at/large
+    head -c 4000000 /dev/urandom > $at/large
     (cd $at && find . -type f | sort | xargs sha256sum) > $list
 }
 
@@ -161,7 +161,7 @@ for kind in ext2 ext4 xfs btrfs vfat exfat ntfs f2fs jfs; do round $kind $part m
 wipefs -a -f $part > /dev/null
 
 # LVM
-pvcreate -q -ff -y $part && vgcreate -q volumes $part && lvcreate -q -y -n one -L 400M volumes
+pvcreate -q -ff -y $part && vgcreate -q volumes $part && lvcreate -q -y -n one -L 316M volumes
 for kind in ext4 xfs; do round $kind /dev/volumes/one superblock LVM; done
 vgremove -q -f volumes
 pvremove -q -ff -y $part
