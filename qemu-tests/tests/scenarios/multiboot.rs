@@ -92,10 +92,10 @@ fn debians_xen_boots_a_domain_0_to_its_own_init() -> Result<()> {
         let operator = Operator::start(at)?;
         operator.approve_key(&operator.new_machine("cupboard")?, "cupboard")?;
         let script = format!(
-            "xb settle /run/xenoboot/medium.d/boot/kernel || exit\n\
-             xb kexec --module '/run/xenoboot/medium.d/boot/kernel console=hvc0' --module initrd --append '{XEN}' xen.gz"
+            "xb kexec --module 'dom0 console=hvc0' --module initrd --append '{XEN}' xen.gz"
         );
         let bundle = Bundle::new("xen", &script).file("xen.gz", &xen).file("initrd", &disk);
+        let bundle = bundle.file("dom0", &debian::kernel(debian::BEFORE)?);
         operator.order(&bundle)?;
         let vm = Vm::new(at, "bios").cd(operator.image_of("cupboard")?).nic(Nic::User);
         let mut vm = vm.start()?;
@@ -118,7 +118,7 @@ fn debians_xen_boots_a_domain_0_after_uefi() -> Result<()> {
         );
         let initrd = initrd(at, "dom0: its own init runs")?;
         let files = Bare::new(&script).copy("xen", &xen)?.with("initrd", &initrd);
-        let files = files.with("dom0", &qemu_tests::bare::on_image("boot/kernel")?);
+        let files = files.copy("dom0", &debian::kernel(debian::BEFORE)?)?;
         let mut vm = files.machine(at, "vm")?.uefi().start()?;
         vm.expect("modules: 2", BOOT)?;
         vm.expect("dom0: its own init runs", BOOT)?;
