@@ -14,7 +14,7 @@ use xenoboot_server::api::{Kind, NewWebhook, Webhook};
 #[derive(clap::Args)]
 #[command(
     arg_required_else_help = true,
-    after_help = "What is sent is JSON, by POST: {\"kind\": \"failed\", \"machine\": \"web-1\", \"fingerprint\": \"…\", \"text\": \"…\", \"at_ms\": …}.\nFor each machine and kind it is sent at most once an hour. A URL's server must have a certificate of a public authority."
+    after_help = "What is sent is JSON, by POST: {\"kind\": \"failed\", \"machine\": \"web-1\", \"fingerprint\": \"…\", \"text\": \"…\", \"at_ms\": …}.\nFor each machine and kind it is sent at most once an hour. A URL's server must have a certificate of a public authority.\n\nmailto:ADDRESS is told by e-mail, when mail.toml in the server's folder (mode 600) says how:\n  relay = \"smtps://USER:PASSWORD@mail.example.org\"     # or smtp://HOST?tls=required, smtp://HOST\n  from = \"Xenoboot <boot@example.org>\""
 )]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -25,12 +25,12 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Add a URL, or change of what it is told
+    /// Add a URL or an address, or change of what it is told
     #[command(
-        after_help = "Examples:\n  xenoboot webhook add https://chat.example.org/hooks/3fa9\n  xenoboot webhook add https://pager.example.org/in --kind failed --kind silent"
+        after_help = "Examples:\n  xenoboot webhook add https://chat.example.org/hooks/3fa9\n  xenoboot webhook add https://pager.example.org/in --kind failed --kind silent\n  xenoboot webhook add mailto:ops@example.org --kind failed"
     )]
     Add {
-        /// The URL
+        /// The URL: https://…, http://… or mailto:ADDRESS
         url: String,
         /// Of what; may be given several times [default: everything]
         #[arg(long = "kind", value_enum)]

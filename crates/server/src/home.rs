@@ -23,10 +23,12 @@ pub(crate) const KEY: &str = "server.key";
 const WEB: &str = "web.pem";
 /// What encrypts passwords in the database.
 const SEALER: &str = "power.key";
+/// How mail is sent.
+const MAIL: &str = "mail.toml";
 /// What lets the operator in.
 const OPERATOR: &str = "operator.toml";
 /// Files that only the owner may read.
-pub(crate) const SECRETS: [&str; 4] = [KEY, WEB, SEALER, OPERATOR];
+pub(crate) const SECRETS: [&str; 5] = [KEY, WEB, SEALER, MAIL, OPERATOR];
 /// The folder of blobs and envelopes.
 pub(crate) const BLOBS: &str = "blobs";
 /// The folder of programs that switch machines on and off.
@@ -144,6 +146,11 @@ impl Home {
         Ok(pem)
     }
 
+    /// The file that says how mail is sent; an operator's.
+    pub(crate) fn mail(&self) -> PathBuf {
+        self.dir.join(MAIL)
+    }
+
     /// The folder of programs that switch machines on and off.
     pub(crate) fn power_programs(&self) -> PathBuf {
         self.dir.join(PROGRAMS)
@@ -196,7 +203,7 @@ pub(crate) fn new_token() -> Result<String, HomeError> {
 }
 
 /// Reads a file that only its owner may read; `None` when it is not there.
-fn read_secret(path: &Path) -> Result<Option<String>, HomeError> {
+pub(crate) fn read_secret(path: &Path) -> Result<Option<String>, HomeError> {
     let mode = match fs::metadata(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => at(path, other)?.permissions().mode() & 0o777,

@@ -27,6 +27,7 @@ mod home;
 mod hub;
 mod keeper;
 mod listen;
+mod mail;
 mod near;
 mod notify;
 mod openapi;

@@ -1,13 +1,14 @@
-//! Telling people: a POST of JSON to each URL that wants to know.
+//! Telling people: a POST of JSON to each URL that wants to know, or a mail to an address.
 
 use crate::{
     api::{Kind, Notice, Webhook},
+    mail::{self, Mailer},
     outgoing,
     server::Shared,
 };
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::{Request, StatusCode, Uri, header};
+use hyper::{Request, Uri, header};
 use std::{
     io,
     sync::{Mutex, PoisonError},
@@ -21,7 +22,7 @@ use tokio::{
 /// Notices that wait to be sent; more are dropped, and that is said.
 const QUEUE: usize = 256;
 /// For one attempt.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Attempts, and how long it is waited between the first two; then four times as long.
 const ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(2);
@@ -82,21 +83,19 @@ pub(crate) async fn run(shared: &Shared) {
             }
         };
         for hook in hooks.into_iter().filter(|hook| hook.kinds.contains(&notice.kind)) {
-            let notice = notice.clone();
+            let (notice, mailer) = (notice.clone(), shared.mailer.clone());
             // One that does not answer keeps no other from being told.
-            tokio::spawn(async move { send(&hook, &notice).await });
+            tokio::spawn(async move { send(&hook, &notice, &mailer).await });
         }
     }
 }
 
-async fn send(hook: &Webhook, notice: &Notice) {
+async fn send(hook: &Webhook, notice: &Notice, mailer: &Mailer) {
     let mut pause = PAUSE;
     for attempt in 1..=ATTEMPTS {
-        let sent = timeout(PATIENCE, post(&hook.url, notice)).await;
-        let error = match sent {
-            Ok(Ok(status)) if status.is_success() => return,
-            Ok(Ok(status)) => format!("the answer is {status}"),
-            Ok(Err(error)) => error.to_string(),
+        let error = match timeout(PATIENCE, deliver(&hook.url, notice, mailer)).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => causes(&*error),
             Err(_) => "there is no answer".to_owned(),
         };
         // Not the URL, which may be a secret.
@@ -108,16 +107,28 @@ async fn send(hook: &Webhook, notice: &Notice) {
     }
 }
 
-async fn post(url: &str, notice: &Notice) -> Result<StatusCode, outgoing::Error> {
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |error| error.source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+async fn deliver(url: &str, notice: &Notice, mailer: &Mailer) -> Result<(), outgoing::Error> {
+    if let Some(address) = mail::address(url) {
+        return Ok(mailer.send(address, notice).await?);
+    }
     let request = Request::post(url)
         .header(header::CONTENT_TYPE, "application/json")
         .body(Full::new(Bytes::from(serde_json::to_vec(notice)?)))?;
-    Ok(outgoing::ask(request, None).await?.status)
+    let status = outgoing::ask(request, None).await?.status;
+    if status.is_success() { Ok(()) } else { Err(format!("the answer is {status}").into()) }
 }
 
 /// Refuses what is no URL that can be told.
 pub(crate) fn check(url: &str) -> io::Result<()> {
-    let bad = || io::Error::other("not https://HOST/PATH or http://HOST/PATH");
+    let bad = || io::Error::other("not https://HOST/PATH, http://HOST/PATH or mailto:ADDRESS");
+    if mail::address(url).is_some() {
+        return Ok(());
+    }
     let uri: Uri = url.parse().map_err(|_| bad())?;
     let known = matches!(uri.scheme_str(), Some("https" | "http"));
     if known && uri.host().is_some_and(|host| !host.is_empty()) { Ok(()) } else { Err(bad()) }

@@ -9,6 +9,7 @@ use crate::{
     hub::Hub,
     keeper,
     listen::{self, Sources},
+    mail::Mailer,
     notify::{self, Notices},
     power::Sealer,
     registrations::Registrations,
@@ -79,6 +80,7 @@ pub(crate) struct Shared {
     pub(crate) sources: Sources,
     pub(crate) sealer: Sealer,
     pub(crate) programs: PathBuf,
+    pub(crate) mailer: Mailer,
     stopping: watch::Sender<bool>,
 }
 
@@ -140,6 +142,7 @@ impl Server {
         let stopping = watch::channel(false).0;
         let (claims, doors, notices) = (Claims::default(), Doors::default(), Notices::new());
         let (sealer, programs) = (home.sealer()?, home.power_programs());
+        let mailer = Mailer::new(home.mail());
         let shared = Arc::new(Shared {
             store,
             blobs,
@@ -151,6 +154,7 @@ impl Server {
             sources,
             sealer,
             programs,
+            mailer,
             stopping,
         });
         Ok(Self { shared, listener, tls: Arc::new(tls), address, pin, _home: home })

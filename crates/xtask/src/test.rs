@@ -57,6 +57,7 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
     });
     if wants(Part::Unit) {
         steps.check("sushy-tools", || sushy(root));
+        steps.check("aiosmtpd", || smtp(root));
         steps.run("tests", || tests(root, Kind::Unit, filter));
         steps.run("documentation tests", || doc_tests(root));
     }
@@ -202,7 +203,13 @@ fn doc_tests(root: &Path) -> Result<Count> {
     Ok(sum)
 }
 
-/// A management controller that speaks Redfish, for the server's tests: they find it in this place.
+/// A relay for mail, for the server's tests: they find it in this place.
+fn smtp(root: &Path) -> Result<()> {
+    let requirements = root.join("crates/server/tests/aiosmtpd.txt");
+    python::environment(root, "venv-smtp", &requirements, "aiosmtpd").map(drop)
+}
+
+/// A management controller that speaks Redfish, likewise.
 fn sushy(root: &Path) -> Result<()> {
     let requirements = root.join("crates/server/tests/sushy.txt");
     python::environment(root, "venv-sushy", &requirements, "sushy_tools").map(drop)

@@ -37,7 +37,7 @@ impl Kind {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewWebhook {
-    /// Where a [`Notice`] is sent by POST: `https://…`, or `http://…`.
+    /// Where a [`Notice`] is sent by POST: `https://…`, `http://…`; or `mailto:ADDRESS`.
     pub url: String,
     /// Of what; without any, of everything.
     #[serde(default)]

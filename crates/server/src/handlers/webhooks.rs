@@ -3,7 +3,7 @@
 use super::{State, body, finish};
 use crate::{
     api::{Kind, NewWebhook, Webhook},
-    notify,
+    mail, notify,
     problem::{AsJson, Problem},
 };
 use axum::{Json, body::Body, extract::Path, http::StatusCode};
@@ -41,6 +41,12 @@ pub(crate) async fn add(
         return Err(Problem::bad(format!("the URL has more than {MAX_URL} bytes")).into());
     }
     notify::check(&new.url).map_err(|error| Problem::bad(error.to_string()))?;
+    if mail::address(&new.url).is_some() {
+        shared.mailer.check().map_err(|error| {
+            Problem::bad(format!("no mail can be sent: {error}"))
+                .hint("mail.toml in the server's folder, mode 600, has `relay` and `from`")
+        })?;
+    }
     let mut kinds = if new.kinds.is_empty() { Kind::ALL.to_vec() } else { new.kinds };
     kinds.sort();
     kinds.dedup();

@@ -28,9 +28,18 @@ impl Group {
         tokio::spawn(async move {
             let mut batch = Vec::with_capacity(MOST);
             while jobs.recv_many(&mut batch, MOST).await > 0 {
-                // Those that are dropped on the way are answered by that.
-                if let Err(error) = write(&writer, batch.drain(..)).await {
-                    tracing::error!(%error, "the database does not take what machines report");
+                let (writer, jobs) = (writer.clone(), std::mem::take(&mut batch));
+                // In a task of its own, so that a fault in one job does not end the writing of all that come later. Those
+                // that are dropped on the way are answered by that.
+                let written = tokio::spawn(async move { write(&writer, jobs).await });
+                match written.await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => {
+                        tracing::error!(%error, "the database does not take what machines report");
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "a fault in writing what machines report")
+                    }
                 }
             }
         });
@@ -38,7 +47,7 @@ impl Group {
     }
 }
 
-async fn write(writer: &SqlitePool, jobs: impl Iterator<Item = Job>) -> sqlx::Result<()> {
+async fn write(writer: &SqlitePool, jobs: Vec<Job>) -> sqlx::Result<()> {
     let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
     let mut done = Vec::new();
     for job in jobs {
@@ -112,6 +121,15 @@ mod tests {
         let count = sqlx::query_scalar("SELECT COUNT(*) FROM settings").fetch_one(&store.reader);
         let count: i64 = count.await.unwrap();
         assert_eq!(count, 800);
+    }
+
+    #[tokio::test]
+    async fn a_fault_ends_no_more_than_what_was_written_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("db")).await.unwrap();
+        let fault = store.together::<()>(|_| Box::pin(async { panic!("a fault") }));
+        assert!(matches!(fault.await, Err(StoreError::NotWritten)));
+        assert!(matches!(set(store.clone(), 1).await, Ok(1)));
     }
 
     #[tokio::test]

@@ -16,6 +16,7 @@ mod dashboard;
 mod enrolment;
 mod events;
 mod machines;
+mod mail;
 mod power;
 mod states;
 mod transfers;
