@@ -9,7 +9,7 @@ use qemu_tests::{
     Bundle, Nic, Operator, Vm, VmBuilder,
     bench::{self, Choice},
     figure::{Figure, Limit},
-    paths,
+    paths, wait,
 };
 use std::{
     fs,
@@ -53,6 +53,12 @@ impl Images {
     fn machine(&self, name: &str, iso: &Path) -> VmBuilder {
         Vm::in_folder(&self.folder, name).cd(iso).nic(Nic::User)
     }
+}
+
+/// Waits until the machine has reported that its script succeeded. One that is lost in the middle of it three times gets no
+/// fourth.
+fn finish(machine: &mut Vm) -> Result<()> {
+    machine.expect("phase act", wait::SOON).map(drop)
 }
 
 fn run() -> Result<Vec<Figure>> {

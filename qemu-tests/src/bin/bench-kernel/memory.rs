@@ -39,7 +39,10 @@ pub(crate) fn measure(images: &Images) -> Result<Figure> {
 
 fn works(images: &Images, mb: u32) -> Result<bool> {
     let machine = images.machine(&format!("memory-{mb}"), &images.purpose);
-    let vm = machine.memory(mb).start()?;
+    let mut vm = machine.memory(mb).start()?;
     let ran = wait_until("the script", PATIENCE, || Ok(vm.console.has(MARK).then_some(())));
+    if ran.is_ok() {
+        crate::finish(&mut vm)?;
+    }
     Ok(ran.is_ok())
 }

@@ -30,6 +30,9 @@ pub(crate) fn measure(images: &Images, pairs: usize) -> Result<Figure> {
 fn once(images: &Images, name: &str, iso: &Path) -> Result<f64> {
     let machine = images.machine(name, iso);
     let begun = Instant::now();
-    machine.start()?.expect(MARK, wait::BOOT)?;
-    Ok(begun.elapsed().as_secs_f64())
+    let mut machine = machine.start()?;
+    machine.expect(MARK, wait::BOOT)?;
+    let took = begun.elapsed().as_secs_f64();
+    crate::finish(&mut machine)?;
+    Ok(took)
 }
