@@ -31,14 +31,11 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 use xenoboot_site::{Host, ServerUrl};
-use xenoboot_wire::{MAX_MESSAGE, Pin, decode, encode};
+use xenoboot_wire::{
+    MAX_MESSAGE, Pin, decode, encode,
+    timing::{PING, PONG, STALL, WINDOW, WINDOWS},
+};
 
-/// As the agent has them: for connecting and before an answer begins; pings; windows.
-pub(super) const STALL: Duration = Duration::from_secs(15);
-const PING: Duration = Duration::from_secs(90);
-const PONG: Duration = Duration::from_secs(10);
-const WINDOW: u32 = 1 << 20;
-const WINDOWS: u32 = 16 * WINDOW;
 /// How many machines come from one address of the loopback.
 const FROM_ONE: u32 = 1000;
 /// How much of an error's text is kept, characters.

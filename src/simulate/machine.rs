@@ -2,7 +2,7 @@
 
 use super::{
     World,
-    connection::{Connection, STALL, Trouble},
+    connection::{Connection, Trouble},
     keys::Identity,
     script::{Next, Script},
     spool::Spool,
@@ -19,15 +19,11 @@ use xenoboot_wire::{
     boot::{
         Assignment, BootReply, BootRequest, ImageInfo, Inventory, Order, WaitReply, WaitRequest,
     },
+    timing::{self, HELD, PACE, SHORT, STALL},
 };
 
-/// As the agent's: the first bound of the time to the next try, the longest, the shortest.
-const FIRST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(60);
-const SHORTEST: Duration = Duration::from_millis(100);
-/// How long the server may hold a question, and how often one is asked that it answers at once.
-const HELD: Duration = Duration::from_secs(4 * 3600 + 15);
-const PACE: Duration = Duration::from_secs(1);
+/// How long a held question may take to be answered.
+const ANSWERED: Duration = HELD.saturating_add(STALL);
 
 /// The version that the machines say their image has.
 const IMAGE: Version = Version { major: 0, minor: 1, patch: 0 };
@@ -66,18 +62,15 @@ pub(super) async fn live(world: Arc<World>, identity: Identity, delay: Duration)
         let connected = Instant::now();
         let Err(trouble) = machine.stay_connected(attempt).await;
         machine.world.tally.failed(&trouble);
-        // A connection that lasted was one.
-        attempt = if connected.elapsed() > LONGEST { 1 } else { attempt + 1 };
+        attempt = if connected.elapsed() < SHORT { attempt + 1 } else { 1 };
         sleep(backoff(attempt, trouble.retry_after)).await;
     }
 }
 
-/// Exponential, with full jitter.
+/// The agent's, with a fraction of its own.
 fn backoff(attempt: u32, hint: Option<Duration>) -> Duration {
-    let bound = FIRST.saturating_mul(2u32.saturating_pow(attempt.saturating_sub(1))).min(LONGEST);
-    let fraction =
-        random().map_or(1.0, |bytes| f64::from(u32::from_be_bytes(bytes)) / f64::from(u32::MAX));
-    (hint.unwrap_or_default() + bound.mul_f64(fraction).max(SHORTEST)).min(LONGEST)
+    let drawn = |bytes| f64::from(u32::from_be_bytes(bytes)) / f64::from(u32::MAX);
+    timing::delay(attempt, hint, random().map_or(1.0, drawn))
 }
 
 impl Machine {
@@ -144,7 +137,7 @@ impl Machine {
         loop {
             let (begun, nonce) = (Instant::now(), nonce()?);
             let request = WaitRequest { nonce, boot: self.boot, generation };
-            let reply: WaitReply = connection.post("/machine/v1/wait", &request, HELD).await?;
+            let reply: WaitReply = connection.post("/machine/v1/wait", &request, ANSWERED).await?;
             if let Some(reply) = reply.changed {
                 let order = accept(nonce, reply)?;
                 if order.generation() == generation {

@@ -2,15 +2,9 @@
 
 use crate::random;
 use std::time::Duration;
+use xenoboot_wire::timing;
 
-/// The bound of the first delay.
-pub const FIRST: Duration = Duration::from_secs(1);
-
-/// No delay is longer.
-pub const LONGEST: Duration = Duration::from_secs(60);
-
-/// No delay is shorter: a failure that comes back at once must not become a busy loop.
-const SHORTEST: Duration = Duration::from_millis(100);
+pub use xenoboot_wire::timing::{FIRST, LONGEST};
 
 /// How often something failed in a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,10 +14,7 @@ pub struct Backoff {
 
 impl Backoff {
     /// Counts a failure: its number in the row, from 1, and how long to wait before the next try.
-    ///
-    /// The delay is uniform between zero and a bound that doubles from [`FIRST`] to [`LONGEST`], so
-    /// that a thousand machines that lost their server at once do not come back in step. What the
-    /// server asked for (`hint`) is waited at least, as far as [`LONGEST`] allows.
+    /// What the server asked for (`hint`) is waited at least.
     pub fn failed(&mut self, hint: Option<Duration>) -> (u32, Duration) {
         self.attempt = self.attempt.saturating_add(1);
         (self.attempt, self.delay(hint, random::fraction()))
@@ -35,10 +26,7 @@ impl Backoff {
     }
 
     fn delay(self, hint: Option<Duration>, fraction: f64) -> Duration {
-        let doubled = 2u32.saturating_pow(self.attempt.saturating_sub(1));
-        let bound = FIRST.saturating_mul(doubled).min(LONGEST);
-        let jittered = bound.mul_f64(fraction).max(SHORTEST);
-        (hint.unwrap_or_default() + jittered).min(LONGEST)
+        timing::delay(self.attempt, hint, fraction)
     }
 }
 
@@ -76,7 +64,7 @@ mod tests {
         fn a_delay_is_bounded(attempt: u32, hint in 0u64..1 << 40, fraction in 0.0f64..1.0) {
             let hint = Duration::from_secs(hint);
             let delay = Backoff { attempt }.delay(Some(hint), fraction);
-            prop_assert!(delay >= SHORTEST && delay <= LONGEST);
+            prop_assert!(delay >= timing::SHORTEST && delay <= LONGEST);
             prop_assert!(delay >= hint.min(LONGEST));
         }
     }

@@ -22,19 +22,13 @@ use tokio::{
     task::AbortHandle,
     time::timeout,
 };
-use xenoboot_wire::{Code, MAX_MESSAGE, decode, encode};
+use xenoboot_wire::{
+    Code, MAX_MESSAGE, decode, encode,
+    timing::{PING, PONG, WINDOW, WINDOWS},
+};
 
-/// Longest silence in the middle of something, and before an answer begins.
-pub const STALL: Duration = Duration::from_secs(15);
-/// A ping goes out after this silence, so that NAT keeps the mapping and a dead path is noticed. With the server's and
-/// the answers it is all that a machine that waits sends and gets.
-const PING: Duration = Duration::from_secs(90);
-/// A ping must be answered within this time.
-const PONG: Duration = Duration::from_secs(10);
-/// Flow-control window of one answer, bytes: 50 Mbit/s over 160 ms.
-const WINDOW: u32 = 1 << 20;
-/// The same of all answers together: those that nobody reads at the moment must not keep others from coming.
-const WINDOWS: u32 = 16 * WINDOW;
+pub use xenoboot_wire::timing::STALL;
+
 /// How much of an error's text is shown, bytes.
 const MAX_REASON: usize = 200;
 

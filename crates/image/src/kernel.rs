@@ -6,7 +6,7 @@ use crate::{
     parts::Parts,
     tools::sha256,
 };
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -16,7 +16,7 @@ use std::{
 const DEBIANS_MEMORY: u64 = 208;
 
 /// The same with a kernel that was made for it.
-const MADE_MEMORY: u64 = 112;
+const MADE_MEMORY: u64 = 128;
 
 /// Where its kernel comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,9 +102,10 @@ impl Made {
         };
         let release = read("release")?.trim().to_owned();
         let source: Package = toml::from_str(&read(SOURCE)?).context(SOURCE)?;
-        anyhow::ensure!(source.is_sound(), "{}: not a package", SOURCE);
+        ensure!(source.is_sound(), "{SOURCE}: not a package");
         let sound = release.chars().all(|c| c.is_ascii_alphanumeric() || "+-._~".contains(c));
-        anyhow::ensure!(sound && release.starts_with(|c: char| c.is_ascii_digit()), "release");
+        let sound = sound && release.starts_with(|c: char| c.is_ascii_digit());
+        ensure!(sound, "release: {release:?} is not a kernel's");
         Ok(Self { folder: folder.to_owned(), source, release })
     }
 

@@ -11,6 +11,7 @@ pub mod confirm;
 pub mod event;
 pub mod id;
 pub mod script;
+pub mod timing;
 pub mod version;
 
 pub use code::Code;

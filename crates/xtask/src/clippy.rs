@@ -1,6 +1,6 @@
 //! Clippy, in the build that the tests run.
 
-use crate::run::linting_cargo;
+use crate::run::{clippy_driver, linting_cargo};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::{
@@ -11,6 +11,9 @@ use std::{
 
 /// Builds all that there is for this machine. Warnings are errors, but do not keep the tests from being run.
 pub(crate) fn run(root: &Path) -> Result<()> {
+    let driver = clippy_driver();
+    // Without it everything would be built, and nothing be said.
+    ensure!(driver.exists(), "no {}: rustup component add clippy", driver.display());
     let mut warnings = 0;
     // The scenarios are not among all targets, because they are no test by default.
     for targets in [&["--all-targets"][..], &["--test", "scenarios"]] {

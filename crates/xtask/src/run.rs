@@ -27,11 +27,16 @@ pub(crate) fn cargo(root: &Path, arguments: &[&str]) -> Command {
 /// so that lints, tests and programs need one build of everything and not two.
 pub(crate) fn linting_cargo(root: &Path, arguments: &[&str]) -> Command {
     let mut command = cargo(root, arguments);
-    let compiler = Path::new(env!("CARGO")).with_file_name("clippy-driver");
-    if compiler.exists() {
-        command.env("RUSTC_WORKSPACE_WRAPPER", compiler).env("CLIPPY_ARGS", "");
+    let driver = clippy_driver();
+    if driver.exists() {
+        command.env("RUSTC_WORKSPACE_WRAPPER", driver).env("CLIPPY_ARGS", "");
     }
     command
+}
+
+/// Where it is in the toolchain, if it has it.
+pub(crate) fn clippy_driver() -> PathBuf {
+    Path::new(env!("CARGO")).with_file_name("clippy-driver")
 }
 
 /// Builds one of the workspace's programs for this machine. Chosen from the whole workspace and together with a test, so

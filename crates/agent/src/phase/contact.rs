@@ -13,7 +13,7 @@ use crate::{
     tls,
 };
 use rustls::{ClientConfig, pki_types::ServerName};
-use std::{io, sync::Arc, time::Duration};
+use std::{io, sync::Arc};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{Instant, sleep, timeout},
@@ -23,15 +23,13 @@ use xenoboot_site::ServerUrl;
 use xenoboot_wire::{
     Code,
     boot::{BootReply, Order},
+    timing::SHORT,
 };
 
 /// The phase. After a failure it is tried again.
 pub const PHASE: Phase = Phase { name: "contact", limit: Some(STALL) };
 
 const PATH: &str = "/machine/v1/boot";
-
-/// A connection that ends sooner was none: it counts as a failure, so that the back-off grows.
-const SHORT: Duration = Duration::from_secs(5);
 
 /// A server of the site file, ready to be shaken hands with.
 #[derive(Clone, Debug)]

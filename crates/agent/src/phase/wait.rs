@@ -5,15 +5,12 @@ use super::Phase;
 use crate::{backoff::Backoff, context::Context, failure::Failure, http::STALL};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
-use xenoboot_wire::boot::{Order, WaitReply, WaitRequest};
+use xenoboot_wire::{
+    boot::{Order, WaitReply, WaitRequest},
+    timing::{HELD, PACE},
+};
 
 const PATH: &str = "/machine/v1/wait";
-
-/// How long the server may hold the question.
-const HELD: Duration = Duration::from_secs(4 * 3600);
-
-/// A server that answers at once, with nothing new, is not asked more often.
-const PACE: Duration = Duration::from_secs(1);
 
 /// The phase. After a failure the server is asked what to do.
 pub const PHASE: Phase = Phase { name: "wait", limit: Some(HELD.saturating_add(STALL)) };
