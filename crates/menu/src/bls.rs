@@ -3,13 +3,16 @@
 
 use crate::{
     entry::{Entry, Fault, Kind, Loader, Menu},
-    files::{self, Files, Place, What, any_case},
+    files::{self, Files, MAX_SMALL_TEXT, Place, What, any_case},
     loader_conf, uki, version,
 };
-use std::cmp::Ordering;
+use std::{cmp::Ordering, collections::HashSet};
 
 /// The most entries of one folder.
 const MAX_ENTRIES: usize = 500;
+
+/// After so many faults a file is not read on.
+const MAX_FAULTS: usize = 20;
 
 /// What a file says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,7 +38,8 @@ pub(crate) struct Spec {
 /// Reads a file; the faults are of lines that were left out.
 pub(crate) fn read(files: &dyn Files, config: &Place) -> Result<(Spec, Vec<Fault>), Fault> {
     let fault = |line, what: String| Fault { config: config.clone(), line, what };
-    let text = files::text(files, config).map_err(|e| fault(0, format!("cannot be read: {e}")))?;
+    let text = files::text(files, config, MAX_SMALL_TEXT)
+        .map_err(|e| fault(0, format!("cannot be read: {e}")))?;
     let name = config.name().strip_suffix(".conf").unwrap_or(config.name());
     let (id, tries_left) = without_tries(name);
     let mut spec =
@@ -49,6 +53,9 @@ pub(crate) fn read(files: &dyn Files, config: &Place) -> Result<(Spec, Vec<Fault
         let (key, value) = line.split_once([' ', '\t']).unwrap_or((line, ""));
         if let Err(what) = spec.take(key, value.trim()) {
             faults.push(fault(nth + 1, what));
+            if faults.len() >= MAX_FAULTS {
+                break;
+            }
         }
     }
     if spec.linux.is_none() && spec.efi.is_none() && spec.uki.is_none() {
@@ -159,7 +166,7 @@ fn order(a: &Key, b: &Key) -> Ordering {
 }
 
 /// The menu of the folder that has `loader/entries` or `EFI/Linux` in it; without the files that were read already.
-pub(crate) fn menu(files: &dyn Files, boot: &Place, known: &[Place]) -> Menu {
+pub(crate) fn menu(files: &dyn Files, boot: &Place, known: &HashSet<Place>) -> Menu {
     let mut menu = Menu::default();
     let mut found: Vec<(Key, Entry)> = Vec::new();
     for conf in within(files, boot, &["loader", "entries"], ".conf") {

@@ -21,6 +21,9 @@ const INITRDS: [&str; 8] = [
     "initrd{}.img.old",
 ];
 
+/// The most kernels of a device.
+const MAX_KERNELS: usize = 100;
+
 /// The kernels in a device's `/boot` and in its root, newest first.
 pub(crate) fn menu(files: &dyn Files, device: usize) -> Menu {
     let mut kernels: Vec<Place> = Vec::new();
@@ -31,6 +34,7 @@ pub(crate) fn menu(files: &dyn Files, device: usize) -> Menu {
         names.sort_by(|a, b| version::compare(b, a));
         kernels.extend(names.iter().map(|name| folder.join(name)));
     }
+    kernels.truncate(MAX_KERNELS);
     kernels.retain(|kernel| files::is_file(files, kernel));
     let root = root(files, device);
     let mut menu = Menu::default();

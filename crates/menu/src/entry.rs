@@ -35,7 +35,7 @@ impl Loader {
 }
 
 /// What an entry starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A Linux kernel.
     Linux,
@@ -67,7 +67,7 @@ impl Kind {
 }
 
 /// A module of a Multiboot kernel.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Module {
     /// The file.
     pub place: Place,

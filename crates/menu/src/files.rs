@@ -1,7 +1,10 @@
 //! Where files are, and how they are asked for.
 
-/// The longest configuration file that is read, bytes.
-pub const MAX_TEXT: usize = 4 << 20;
+/// The longest configuration file that is read, bytes: what programs write, GRUB's.
+pub const MAX_TEXT: usize = 1 << 20;
+
+/// The same where people write, and each file is one of many.
+pub(crate) const MAX_SMALL_TEXT: usize = 64 << 10;
 
 /// The kind of a partition table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,11 +133,11 @@ pub trait Files {
     fn list(&self, folder: &Place) -> Vec<String>;
 }
 
-/// A whole text file, of at most [`MAX_TEXT`] bytes. What is no UTF-8 is replaced; line ends are `\n`.
-pub(crate) fn text(files: &dyn Files, place: &Place) -> Result<String, ReadError> {
-    let bytes = files.read(place, 0, MAX_TEXT + 1)?;
-    if bytes.len() > MAX_TEXT {
-        return Err(ReadError::TooLong(MAX_TEXT));
+/// A whole text file, of at most so many bytes. What is no UTF-8 is replaced; line ends are `\n`.
+pub(crate) fn text(files: &dyn Files, place: &Place, most: usize) -> Result<String, ReadError> {
+    let bytes = files.read(place, 0, most + 1)?;
+    if bytes.len() > most {
+        return Err(ReadError::TooLong(most));
     }
     Ok(String::from_utf8_lossy(&bytes).replace("\r\n", "\n"))
 }

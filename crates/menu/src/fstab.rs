@@ -1,6 +1,6 @@
 //! fstab(5): where an installed system has its file systems.
 
-use crate::files::{self, Device, Files, Place};
+use crate::files::{self, Device, Files, MAX_SMALL_TEXT, Place};
 
 /// A line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,7 +13,8 @@ pub(crate) struct Line {
 
 /// The lines of a device's `/etc/fstab`.
 pub(crate) fn read(files: &dyn Files, device: usize) -> Vec<Line> {
-    let text = files::text(files, &Place::new(device, "/etc/fstab")).unwrap_or_default();
+    let place = Place::new(device, "/etc/fstab");
+    let text = files::text(files, &place, MAX_SMALL_TEXT).unwrap_or_default();
     let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
     let lines = lines.filter_map(|line| {
         let mut fields = line.split_whitespace().map(str::to_owned);

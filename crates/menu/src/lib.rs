@@ -23,6 +23,7 @@ mod grub;
 mod lilo;
 mod loader_conf;
 pub mod memory;
+mod metered;
 mod pattern;
 mod scan;
 mod syslinux;

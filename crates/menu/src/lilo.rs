@@ -2,7 +2,7 @@
 
 use crate::{
     entry::{Entry, Fault, Kind, Loader, Menu},
-    files::{self, Files, Place},
+    files::{self, Files, MAX_SMALL_TEXT, Place},
 };
 
 /// The most entries.
@@ -26,7 +26,7 @@ struct Section {
 pub(crate) fn evaluate(files: &dyn Files, config: &Place) -> Menu {
     let mut menu = Menu::default();
     let fault = |line, what: String| Fault { config: config.clone(), line, what };
-    let text = match files::text(files, config) {
+    let text = match files::text(files, config, MAX_SMALL_TEXT) {
         Ok(text) => text,
         Err(error) => {
             menu.faults.push(fault(0, format!("cannot be read: {error}")));

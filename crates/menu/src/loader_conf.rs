@@ -2,9 +2,12 @@
 
 use crate::{
     entry::Fault,
-    files::{self, Files, Place, ReadError},
+    files::{self, Files, MAX_SMALL_TEXT, Place, ReadError},
     pattern,
 };
+
+/// More faults say nothing new.
+const MAX_FAULTS: usize = 20;
 
 /// What it says that counts here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,7 +20,7 @@ pub(crate) struct Conf {
 pub(crate) fn read(files: &dyn Files, boot: &Place, faults: &mut Vec<Fault>) -> Conf {
     let config = boot.join("loader/loader.conf");
     let fault = |line, what: String| Fault { config: config.clone(), line, what };
-    let text = match files::text(files, &config) {
+    let text = match files::text(files, &config, MAX_SMALL_TEXT) {
         Ok(text) => text,
         Err(ReadError::Missing) => return Conf::default(),
         Err(error) => {
@@ -25,7 +28,7 @@ pub(crate) fn read(files: &dyn Files, boot: &Place, faults: &mut Vec<Fault>) -> 
             return Conf::default();
         }
     };
-    let mut conf = Conf::default();
+    let (mut conf, mut told) = (Conf::default(), 0);
     for (nth, line) in text.lines().enumerate() {
         let line = line.trim();
         match line.split_once([' ', '\t']) {
@@ -34,7 +37,11 @@ pub(crate) fn read(files: &dyn Files, boot: &Place, faults: &mut Vec<Fault>) -> 
                 conf.default = Some(pattern.trim().to_owned())
             }
             Some(_) => {}
-            None => faults.push(fault(nth + 1, format!("{line:?} has no value"))),
+            None if told < MAX_FAULTS => {
+                told += 1;
+                faults.push(fault(nth + 1, format!("{line:?} has no value")));
+            }
+            None => {}
         }
     }
     conf

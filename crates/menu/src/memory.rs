@@ -1,4 +1,4 @@
-//! Files in memory, for tests and for fuzzing.
+//! Files in memory, for tests.
 
 use crate::files::{Device, Files, Place, ReadError, What};
 use std::collections::BTreeMap;
@@ -33,6 +33,18 @@ impl Memory {
     }
 }
 
+impl Memory {
+    /// The paths of all files below a folder, from there.
+    fn within(&self, folder: &Place) -> impl Iterator<Item = &str> {
+        let prefix = format!("{}/", folder.path.trim_end_matches('/'));
+        let device = folder.device;
+        let files = self.files.range(Place { device, path: prefix.clone() }..);
+        files.map_while(move |(place, _)| {
+            place.path.strip_prefix(&prefix).filter(|_| place.device == device)
+        })
+    }
+}
+
 impl Files for Memory {
     fn devices(&self) -> &[Device] {
         &self.devices
@@ -42,7 +54,7 @@ impl Files for Memory {
         if let Some(content) = self.files.get(place) {
             return Some(What::File(content.len() as u64));
         }
-        let is_there = place.path == "/" || !self.list(place).is_empty();
+        let is_there = place.path == "/" || self.within(place).next().is_some();
         is_there.then_some(What::Folder)
     }
 
@@ -53,14 +65,8 @@ impl Files for Memory {
     }
 
     fn list(&self, folder: &Place) -> Vec<String> {
-        let prefix = format!("{}/", folder.path.trim_end_matches('/'));
-        let within = self.files.keys().filter(|place| place.device == folder.device);
-        let names = within.filter_map(|place| {
-            let rest = place.path.strip_prefix(&prefix)?;
-            rest.split('/').next().map(str::to_owned)
-        });
-        let mut names: Vec<String> = names.collect();
-        names.dedup();
+        let names = self.within(folder).filter_map(|rest| rest.split('/').next());
+        let mut names: Vec<String> = names.map(str::to_owned).collect();
         names.sort();
         names.dedup();
         names

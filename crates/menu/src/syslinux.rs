@@ -2,7 +2,7 @@
 
 use crate::{
     entry::{Entry, Fault, Kind, Loader, Menu, Module},
-    files::{self, Files, Place},
+    files::{self, Files, MAX_TEXT, Place},
 };
 
 /// Where a configuration is looked for, in this order.
@@ -25,8 +25,10 @@ pub(crate) const PLACES: [&str; 12] = [
 const MAX_DEPTH: usize = 16;
 const MAX_FILES: usize = 100;
 
-/// The most entries.
+/// The most entries, menus in one another, and bytes of a line.
 const MAX_ENTRIES: usize = 2000;
+const MAX_MENUS: usize = 16;
+const MAX_LINE: usize = 8 << 10;
 
 /// What stands under a label.
 #[derive(Clone, Debug, Default)]
@@ -95,7 +97,7 @@ impl Reader<'_> {
     }
 
     fn file(&mut self, config: &Place, depth: usize) {
-        let text = match files::text(self.files, config) {
+        let text = match files::text(self.files, config, MAX_TEXT) {
             Ok(text) => text,
             Err(error) => return self.fault(config, 0, format!("cannot be read: {error}")),
         };
@@ -103,6 +105,10 @@ impl Reader<'_> {
         let mut is_help = false;
         for (nth, line) in text.lines().enumerate() {
             let line = line.trim();
+            if line.len() > MAX_LINE {
+                self.fault(config, nth + 1, format!("it has more than {MAX_LINE} bytes"));
+                continue;
+            }
             let (word, rest) = keyword(line);
             match word.as_str() {
                 "endtext" => is_help = false,
@@ -135,6 +141,10 @@ impl Reader<'_> {
             ("default", Some(label)) => label.is_default = true,
             ("include", _) => self.include(config, line, rest, depth),
             ("begin", _) => {
+                if self.menus.len() >= MAX_MENUS {
+                    let what = format!("menus are more than {MAX_MENUS} deep in one another");
+                    return self.fault(config, line, what);
+                }
                 self.menus.push(rest.to_owned());
                 self.within_label = false;
             }

@@ -2,7 +2,7 @@
 
 use super::{
     parse,
-    run::{Item, Machine},
+    run::{Item, Machine, STEPS_OF_FILE},
 };
 use crate::{
     bls::{self, Spec},
@@ -28,14 +28,16 @@ pub(super) fn run(machine: &mut Machine<'_>, arguments: &[String]) -> bool {
     // The newest first, by the files' names.
     confs.sort_by(|a, b| version::compare(b.name(), a.name()));
     for conf in confs {
-        machine.spend(20);
+        if !machine.spend(STEPS_OF_FILE) {
+            break;
+        }
         machine.read.push(conf.clone());
         match bls::read(machine.files, &conf) {
             Ok((spec, faults)) => {
-                machine.faults.extend(faults);
+                faults.into_iter().for_each(|fault| machine.tell(fault));
                 add(machine, &spec);
             }
-            Err(fault) => machine.faults.push(fault),
+            Err(fault) => machine.tell(fault),
         }
     }
     true
@@ -69,7 +71,7 @@ fn confs(machine: &Machine<'_>, place: &Place) -> Vec<Place> {
 fn add(machine: &mut Machine<'_>, spec: &Spec) {
     let Some(kernel) = &spec.linux else {
         let what = "GRUB starts only what has a line `linux`".to_owned();
-        machine.faults.push(crate::Fault { config: spec.config.clone(), line: 0, what });
+        machine.tell(crate::Fault { config: spec.config.clone(), line: 0, what });
         return;
     };
     let device = machine.files.devices().get(spec.config.device);
@@ -92,13 +94,14 @@ fn add(machine: &mut Machine<'_>, spec: &Spec) {
     if let Some(tree) = &spec.device_tree {
         text.push_str(&format!("devicetree {}\n", path(tree)));
     }
+    if !machine.spend_bytes(text.len()) {
+        return;
+    }
     let (body, faults) = parse::parse(&text);
-    let faults = faults.into_iter().map(|fault| crate::Fault {
-        config: spec.config.clone(),
-        line: 0,
-        what: format!("options: {}", fault.what),
-    });
-    machine.faults.extend(faults);
+    for fault in faults {
+        let what = format!("options: {}", fault.what);
+        machine.tell(crate::Fault { config: spec.config.clone(), line: 0, what });
+    }
     let title = match spec.title.as_str() {
         "" => spec.id.clone(),
         title => words(machine, title).join(" "),

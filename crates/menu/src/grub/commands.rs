@@ -3,10 +3,10 @@
 use super::{
     blscfg, condition, environment, loading,
     parse::{self, List},
-    run::{Flow, Item, Machine},
+    run::{Flow, Item, Machine, STEPS_OF_FILE},
     search,
 };
-use crate::files;
+use crate::files::{self, MAX_SMALL_TEXT};
 use std::rc::Rc;
 
 /// Commands that change what is shown, or a device, and nothing that counts here. They succeed.
@@ -61,28 +61,36 @@ const WITHOUT_EFFECT: &[&str] = &[
 
 /// Runs one command with its arguments; the last may be a block.
 pub(super) fn run(machine: &mut Machine<'_>, words: Vec<String>, block: Option<&Rc<List>>) -> Flow {
-    let mut words = words.into_iter();
-    let Some(name) = words.next() else {
-        machine.status = true;
-        return Flow::Next;
+    let negations = words.iter().take_while(|word| *word == "!").count();
+    let mut words = words.into_iter().skip(negations);
+    let flow = match words.next() {
+        Some(name) => named(machine, &name, words.collect(), block),
+        None => {
+            machine.status = true;
+            Flow::Next
+        }
     };
-    let arguments: Vec<String> = words.collect();
-    if name == "!" {
-        let flow = run(machine, arguments, block);
-        machine.status = !machine.status;
-        return flow;
-    }
-    if let Some(body) = machine.functions.get(&name) {
+    machine.status ^= negations % 2 == 1;
+    flow
+}
+
+fn named(
+    machine: &mut Machine<'_>,
+    name: &str,
+    arguments: Vec<String>,
+    block: Option<&Rc<List>>,
+) -> Flow {
+    if let Some(body) = machine.functions.get(name) {
         let body = Rc::clone(body);
         return machine.call(&body, arguments);
     }
-    if let Some(flow) = loading::run(machine, &name, &arguments) {
+    if let Some(flow) = loading::run(machine, name, &arguments) {
         return flow;
     }
-    if let Some(flow) = control(machine, &name, &arguments) {
+    if let Some(flow) = control(machine, name, &arguments) {
         return flow;
     }
-    machine.status = match name.as_str() {
+    machine.status = match name {
         "menuentry" | "submenu" => add(machine, name == "submenu", &arguments, block),
         name if WITHOUT_EFFECT.contains(&name) => true,
         name => match plain(machine, name, &arguments) {
@@ -209,6 +217,7 @@ fn add(
     // In a function `$2` may mean the function's: GRUB knows it no more when the entry is chosen.
     let mut own: Vec<String> = std::iter::once(title.clone()).chain(others).collect();
     own.extend(machine.parameters.iter().skip(own.len()).cloned());
+    machine.spend_bytes(own.iter().map(String::len).sum());
     let item = Item {
         id: id.unwrap_or_else(|| title.clone()),
         arguments: own,
@@ -238,8 +247,10 @@ fn load(machine: &mut Machine<'_>, arguments: &[String]) -> bool {
         }
     }
     let Ok(place) = machine.place(&path) else { return false };
-    let Ok(text) = files::text(machine.files, &place) else { return false };
-    machine.spend(text.len() / 64);
+    let Ok(text) = files::text(machine.files, &place, MAX_SMALL_TEXT) else { return false };
+    if !machine.spend(STEPS_OF_FILE) || !machine.spend_bytes(text.len()) {
+        return false;
+    }
     let Some(pairs) = environment::block(&text) else {
         machine.fault(format!("{path} is no environment file of GRUB"));
         return false;
@@ -293,8 +304,11 @@ fn expression(machine: &mut Machine<'_>, arguments: &[String]) -> bool {
         }
     }
     let [pattern, text] = operands.as_slice() else { return false };
-    machine.spend(50 + text.len() / 16);
-    let Ok(regex) = regex::RegexBuilder::new(pattern).size_limit(1 << 18).build() else {
+    // An expression is tried at each character.
+    if !machine.spend(200 + pattern.len() * text.len() / 64) {
+        return false;
+    }
+    let Ok(regex) = regex::RegexBuilder::new(pattern).size_limit(1 << 16).build() else {
         machine.fault(format!("regexp: {pattern:?} is no regular expression"));
         return false;
     };

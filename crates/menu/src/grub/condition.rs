@@ -57,12 +57,13 @@ impl Test<'_> {
             self.at += 3;
             return result;
         }
+        let negations = self.negations();
+        if negations > 0 {
+            self.at += negations;
+            return self.term() ^ (negations % 2 == 1);
+        }
         match (self.word(0), self.word(1)) {
             (None, _) => false,
-            (Some("!"), _) => {
-                self.at += 1;
-                !self.term()
-            }
             (Some("("), _) if self.depth < MAX_DEPTH => {
                 self.at += 1;
                 self.depth += 1;
@@ -82,6 +83,19 @@ impl Test<'_> {
                 result
             }
         }
+    }
+
+    /// How many `!` come first, up to one that is compared with something.
+    fn negations(&self) -> usize {
+        let is_negation = |ahead: &usize| {
+            let operator = self.word(ahead + 1).unwrap_or_default();
+            let compared = *ahead > 0
+                && self
+                    .word(ahead + 2)
+                    .is_some_and(|right| self.binary("!", operator, right).is_some());
+            self.word(*ahead) == Some("!") && !compared
+        };
+        (0..self.words.len()).take_while(is_negation).count()
     }
 
     fn unary(&self, operator: &str, operand: &str) -> bool {

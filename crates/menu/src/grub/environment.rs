@@ -28,8 +28,8 @@ impl Environment {
 
     /// Sets a variable, unless there is too much already.
     pub(super) fn set(&mut self, name: &str, value: &str) {
-        let old = self.variables.get(name).map_or(0, |variable| variable.value.len());
-        let bytes = self.bytes - old + value.len();
+        let old = self.variables.get(name).map_or(0, |old| name.len() + old.value.len());
+        let bytes = self.bytes - old + name.len() + value.len();
         if bytes > MAX_BYTES || (self.variables.len() >= MAX_VARIABLES && self.get(name).is_none())
         {
             return;
@@ -42,9 +42,14 @@ impl Environment {
         self.variables.len()
     }
 
+    /// What all of them take.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(super) fn unset(&mut self, name: &str) {
         if let Some(old) = self.variables.remove(name) {
-            self.bytes -= old.value.len();
+            self.bytes -= name.len() + old.value.len();
         }
     }
 
@@ -61,7 +66,7 @@ impl Environment {
     pub(super) fn within(&self) -> Self {
         let exported = self.variables.iter().filter(|(_, variable)| variable.exported);
         let variables: BTreeMap<_, _> = exported.map(|(n, v)| (n.clone(), v.clone())).collect();
-        let bytes = variables.values().map(|variable| variable.value.len()).sum();
+        let bytes = variables.iter().map(|(n, v)| n.len() + v.value.len()).sum();
         Self { variables, bytes }
     }
 }

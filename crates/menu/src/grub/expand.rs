@@ -46,7 +46,9 @@ pub(super) fn arguments(machine: &mut Machine<'_>, words: &[Word]) -> Vec<String
     let mut all = Vec::new();
     for word in words {
         for argument in split(machine, word) {
-            machine.spend(argument.text.len() / 16);
+            if !machine.spend_bytes(argument.text.len() + 4) {
+                return all;
+            }
             if pattern::is_pattern(&argument.pattern) {
                 let names = names(machine, &argument.pattern);
                 if names.is_empty() {
@@ -66,7 +68,7 @@ pub(super) fn arguments(machine: &mut Machine<'_>, words: &[Word]) -> Vec<String
 }
 
 /// A word may be several arguments, or none.
-fn split(machine: &Machine<'_>, word: &Word) -> Vec<Argument> {
+fn split(machine: &mut Machine<'_>, word: &Word) -> Vec<Argument> {
     let mut all = vec![Argument::default()];
     for part in word {
         match part {
@@ -76,7 +78,11 @@ fn split(machine: &Machine<'_>, word: &Word) -> Vec<Argument> {
                 }
             }
             Part::Variable { name, quoted } => {
-                for (nth, value) in machine.values(name, *quoted).into_iter().enumerate() {
+                let values = machine.values(name, *quoted);
+                if !machine.spend_bytes(values.iter().map(|value| value.len() / 4 + 1).sum()) {
+                    break;
+                }
+                for (nth, value) in values.into_iter().enumerate() {
                     if nth > 0 && all.len() < MAX_ARGUMENTS {
                         all.push(Argument::default());
                     }
@@ -119,9 +125,8 @@ fn names(machine: &mut Machine<'_>, text: &str) -> Vec<String> {
         let part = part.strip_suffix('\\').unwrap_or(part);
         let mut next = Vec::new();
         for folder in &found {
-            machine.spend(20);
             next.extend(within(machine.files, root, folder, part));
-            if next.len() > MAX_NAMES {
+            if next.len() > MAX_NAMES || !machine.spend(20) {
                 return Vec::new();
             }
         }

@@ -43,7 +43,7 @@ impl Level {
             }
             let is_default = self.is_default && nth == chosen;
             // What it sees is copied for it.
-            machine.left = machine.left.saturating_sub(10 + machine.size() / 8);
+            machine.left = machine.left.saturating_sub(10 + machine.size());
             let budget = machine.left.min(STEPS_OF_ENTRY);
             let mut inner = machine.clone();
             inner.left = budget;

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     entry::Fault,
-    files::{self, Files, Place},
+    files::{self, Files, MAX_TEXT, Place},
     scan::Firmware,
 };
 use std::{collections::BTreeMap, rc::Rc};
@@ -20,8 +20,14 @@ const STEPS: usize = 200_000;
 /// The same for one entry of its menu.
 pub(super) const STEPS_OF_ENTRY: usize = 10_000;
 
+/// What a file counts besides its bytes.
+pub(super) const STEPS_OF_FILE: usize = 50;
+
 /// The longest value and argument, bytes.
 pub(super) const MAX_VALUE: usize = 64 << 10;
+
+/// So many bytes that are copied or read are a step.
+const BYTES_A_STEP: usize = 16;
 
 /// How deep functions, files and menus may call one another.
 const MAX_DEPTH: usize = 30;
@@ -172,14 +178,16 @@ impl<'a> Machine<'a> {
             self.fault(format!("{} is read from within itself", config.path));
             return false;
         }
-        let text = match files::text(self.files, config) {
+        let text = match files::text(self.files, config, MAX_TEXT) {
             Ok(text) => text,
             Err(error) => {
                 self.fault(format!("cannot read {}: {error}", config.path));
                 return false;
             }
         };
-        self.spend(text.len() / 64);
+        if !self.spend(STEPS_OF_FILE) || !self.spend_bytes(text.len()) {
+            return false;
+        }
         let (list, faults) = parse::parse(&text);
         let outer = (std::mem::replace(&mut self.config, config.clone()), self.line);
         for fault in faults {
@@ -308,8 +316,17 @@ impl<'a> Machine<'a> {
         self.left > 0
     }
 
+    /// Takes what so many bytes count.
+    pub(super) fn spend_bytes(&mut self, bytes: usize) -> bool {
+        self.spend(bytes.div_ceil(BYTES_A_STEP))
+    }
+
     pub(super) fn fault(&mut self, what: String) {
-        let fault = Fault { config: self.config.clone(), line: self.line, what };
+        self.tell(Fault { config: self.config.clone(), line: self.line, what });
+    }
+
+    /// Adds a fault, unless there are enough.
+    pub(super) fn tell(&mut self, fault: Fault) {
         if self.faults.len() < MAX_FAULTS && !self.faults.contains(&fault) {
             self.faults.push(fault);
         }
@@ -337,9 +354,11 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// How much an entry's commands see, in variables and functions.
+    /// What is copied for an entry's commands, in steps.
     pub(super) fn size(&self) -> usize {
-        self.variables.len() + self.functions.len()
+        let parameters: usize = self.parameters.iter().map(String::len).sum();
+        let names = self.variables.len() + self.functions.len() + self.parameters.len();
+        names / 8 + (self.variables.bytes() + parameters) / (BYTES_A_STEP * 16)
     }
 
     pub(super) fn variable(&self, name: &str) -> &str {
