@@ -8,6 +8,7 @@
     allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed test may panic")
 )]
 
+mod btrfs;
 pub mod chunk;
 mod ext;
 mod fat;

@@ -1,6 +1,6 @@
 //! Which parts of a disk hold anything.
 
-use crate::{Source, ext::Ext, fat, free::Free, ntfs, partitions, signatures, xfs};
+use crate::{Source, btrfs, ext::Ext, fat, free::Free, ntfs, partitions, signatures, xfs};
 use std::{io, ops::Range};
 
 /// The file systems of a disk whose own maps say what they use.
@@ -27,7 +27,7 @@ impl System {
         if let Some(ext) = Ext::open(source, &head, range)? {
             return Ok(Some(Self::Ext(ext)));
         }
-        for open in [fat::open, ntfs::open, xfs::open] {
+        for open in [fat::open, ntfs::open, xfs::open, btrfs::open] {
             if let Some((free, range)) = open(source, &head, range)? {
                 return Ok(Some(Self::Other(free, range)));
             }
