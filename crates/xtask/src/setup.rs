@@ -31,6 +31,7 @@ const NEEDS: &[Need] = &[
     Need { package: "e2fsprogs", sign: Sign::Program("mke2fs") },
     Need { package: "dosfstools", sign: Sign::Program("mkfs.fat") },
     Need { package: "ntfs-3g", sign: Sign::Program("mkntfs") },
+    Need { package: "btrfs-progs", sign: Sign::Program("mkfs.btrfs") },
     Need { package: "xfsprogs", sign: Sign::Program("mkfs.xfs") },
     Need { package: "qemu-utils", sign: Sign::Program("qemu-img") },
     // The originals that the toolkit's commands are compared with.
@@ -53,6 +54,8 @@ const NEEDS: &[Need] = &[
     Need { package: "pciutils", sign: Sign::Program("lspci") },
     Need { package: "fdisk", sign: Sign::Program("sfdisk") },
     // What a kernel is configured and built with.
+    // And by SNMP.
+    Need { package: "snmp", sign: Sign::Program("snmpset") },
     Need { package: "gcc", sign: Sign::Program("gcc") },
     Need { package: "make", sign: Sign::Program("make") },
     Need { package: "flex", sign: Sign::Program("flex") },

@@ -9,15 +9,6 @@ fn run(program: &str, args: &[&str]) -> String {
     text
 }
 
-/// Whether the tools are there, of the package btrfs-progs; said aloud when not.
-fn has_mkfs() -> bool {
-    let found = Command::new("mkfs.btrfs").arg("--version").output().is_ok();
-    if !found {
-        eprintln!("there is no mkfs.btrfs: nothing was tried");
-    }
-    found
-}
-
 /// Large enough for the second superblock and for doubled chunks of all kinds.
 const SIZE: usize = 256 << 20;
 
@@ -47,9 +38,6 @@ fn opened(disk: &Vec<u8>) -> Option<(Free, Range<u64>)> {
 
 #[test]
 fn what_is_used_is_all_that_btrfs_needs() {
-    if !has_mkfs() {
-        return;
-    }
     for options in [
         &["-d", "single", "-m", "dup"][..],
         &["-d", "single", "-m", "single", "-n", "4096"],
@@ -82,9 +70,6 @@ fn what_is_used_is_all_that_btrfs_needs() {
 /// Both copies of what is doubled are kept: the second is as good as the first.
 #[test]
 fn each_copy_is_kept() {
-    if !has_mkfs() {
-        return;
-    }
     let (_folder, mut disk) = made(&["-d", "dup", "-m", "dup"]);
     let (free, _) = opened(&disk).unwrap();
     free.clear(0, &mut disk);
@@ -113,9 +98,6 @@ fn sum(disk: &mut [u8]) {
 
 #[test]
 fn what_is_not_understood_counts_as_used() {
-    if !has_mkfs() {
-        return;
-    }
     let (_folder, disk) = made(&[]);
     let opened = |change: &dyn Fn(&mut Vec<u8>)| {
         let mut disk = disk.clone();
@@ -148,9 +130,6 @@ fn what_is_not_understood_counts_as_used() {
 
 #[test]
 fn damage_is_survived() {
-    if !has_mkfs() {
-        return;
-    }
     let (_folder, mut disk) = made(&["-m", "single", "-n", "4096"]);
     let superblock = Superblock::parse(&disk, &(0..SIZE as u64)).unwrap();
     let first = Chunks::first(&superblock).unwrap();
