@@ -11,8 +11,11 @@ unsafe extern "C" {
     static END: u8;
 }
 
-/// The memory that it takes: itself and its stack.
-pub const SIZE: usize = 4096;
+/// The memory that it takes: itself and its stack, and a page table.
+pub const SIZE: usize = 2 * PAGE;
+
+/// Itself and its stack.
+const PAGE: usize = 4096;
 
 /// Most copies.
 pub const MOST_COPIES: usize = 4;
@@ -31,7 +34,7 @@ const LIST: usize = 44;
 /// How the processor enters the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cpu {
-    /// 64 bits, paging as the running kernel has it for this: Linux' 64-bit protocol.
+    /// 64 bits, page tables of four levels with which all memory is at its own address: Linux' 64-bit protocol.
     Long {
         /// Where it starts.
         entry: u64,
@@ -131,7 +134,7 @@ mod tests {
         let words = [WAY, COPIES, TARGET, EAX, EBX, RSI].map(|at| word(&code, at));
         assert_eq!(words, [32, 4, 0x10_0000, 0x11, 0x22, 0x33]);
         assert_eq!([36, 40, 44].map(|at| word(&code, LIST + at)), [1, 2, 3]);
-        assert!(code.len() < SIZE / 2, "{} bytes leave too little for the stack", code.len());
+        assert!(code.len() < PAGE / 2, "{} bytes leave too little for the stack", code.len());
     }
 
     #[test]

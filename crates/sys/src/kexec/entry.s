@@ -3,7 +3,8 @@
 # The running kernel jumps here when it has moved all segments to their places (arch/x86/kernel/relocate_kernel_64.S):
 # 64-bit mode, interrupts off, all memory mapped at its own address, all registers zero, and descriptor tables that
 # are empty. Nothing of the old kernel is used again, so everything that is needed is in this one page: it lies
-# anywhere below 4 GiB (below 1 MiB for real mode), and finds itself. RBX, later EBX, is its address throughout.
+# anywhere below 4 GiB (below 1 MiB for real mode), and finds itself. RBX, later EBX, is its address throughout. The page
+# behind it is for a page table.
 #
 # What differs from kernel to kernel stands at its beginning and is filled in by `entry.rs`, which knows the offsets.
 
@@ -51,10 +52,7 @@ xb_kexec_entry:
         cld                                             # strings go upwards
         leaq    .Lxe(%rip), %rbx                        # where this page is
         leaq    4096(%rbx), %rsp                        # its end is the stack
-        cmpl    $64, (.Lxe_way - .Lxe)(%rbx)
-        jne     1f
-        movb    $0xaf, (.Lxe_gdt_boot - .Lxe + 6)(%rbx) # Linux' 64-bit entry wants 64-bit code as segment 10
-1:      leaq    (.Lxe_gdt - .Lxe)(%rbx), %rax           # the table's address into what LGDT reads
+        leaq    (.Lxe_gdt - .Lxe)(%rbx), %rax           # the table's address into what LGDT reads
         movq    %rax, (.Lxe_gdtr - .Lxe + 2)(%rbx)
         lgdt    (.Lxe_gdtr - .Lxe)(%rbx)
         movl    $0x18, %eax                             # data segments of the new table
@@ -66,13 +64,49 @@ xb_kexec_entry:
         leaq    (.Lxe_flat - .Lxe)(%rbx), %rax          # where to go on in 32 bits,
         cmpl    $64, (.Lxe_way - .Lxe)(%rbx)
         jne     2f
-        leaq    (.Lxe_long - .Lxe)(%rbx), %rax          # or in 64
+        movq    %cr4, %rcx
+        btl     $12, %ecx                               # LA57: page tables of five levels
+        jc      1f
+        movb    $0xaf, (.Lxe_gdt_boot - .Lxe + 6)(%rbx) # Linux' 64-bit entry wants 64-bit code as segment 10
+        leaq    (.Lxe_long - .Lxe)(%rbx), %rax          # or in 64,
+        jmp     2f
+1:      movq    %cr3, %rsi                              # or in 32 for a moment. A kernel that knows four levels only dies of
+        andq    $-4096, %rsi                            # five, one that knows five goes on with four: the first table of
+        movq    (%rsi), %rsi                            # the second level, which has all memory, becomes that of the first.
+        movabsq $0x000ffffffffff000, %rcx
+        andq    %rcx, %rsi
+        leaq    4096(%rbx), %rdi                        # It may lie above 4 GiB, where 32 bits do not reach
+        movl    $512, %ecx
+        rep movsq
+        leaq    (.Lxe_narrow - .Lxe)(%rbx), %rax
 2:      pushq   $0x10                                   # a far return loads the code segment
         pushq   %rax
         lretq
 
+# From five levels to four, which takes paging off (Intel SDM 3A, 4.1.2); EFER.LME stays, so that it comes on with 64 bits.
+        .code32
+.Lxe_narrow:
+        movl    %cr0, %eax
+        andl    $0x7fffffff, %eax                       # PG off
+        movl    %eax, %cr0
+        movl    %cr4, %eax
+        andl    $0xffffefff, %eax                       # LA57 off
+        movl    %eax, %cr4
+        leal    4096(%ebx), %eax
+        movl    %eax, %cr3
+        movl    %cr0, %eax
+        orl     $0x80000000, %eax                       # PG on
+        movl    %eax, %cr0
+        movb    $0xaf, (.Lxe_gdt_boot - .Lxe + 6)(%ebx) # as above
+        leal    (.Lxe_long - .Lxe)(%ebx), %eax
+        pushl   $0x10
+        pushl   %eax
+        lret
+        .code64
+
 # Linux' 64-bit entry: paging stays on, RSI points at the parameters.
 .Lxe_long:
+        movl    %ebx, %ebx                              # after 32 bits the upper half is anything
         movq    (.Lxe_target - .Lxe)(%rbx), %rax
         movq    (.Lxe_rsi - .Lxe)(%rbx), %rsi
         xorl    %ebx, %ebx
