@@ -87,7 +87,7 @@ fn a_damaged_toolbox_is_said_and_replaced_from_the_server() -> Result<()> {
         ensure!(!vm.console.has("all of it was read"), "a damaged byte was read");
 
         operator.text(&["image", "push-toolbox", &paths::toolbox_iso()?.to_string_lossy()])?;
-        operator.order(&needing("again", READ_ALL))?;
+        operator.order(&needing("again", READ_BLOCKS))?;
         vm.expect("the toolbox is there, from the server", RETRY)?;
         vm.expect("script: all of it was read", RETRY)?;
         Ok(())

@@ -19,7 +19,7 @@ use xenoboot_sys::{
 
 const MODULES: &[&str] = &["loop", "dm_mod", "dm_verity", "squashfs"];
 
-/// One whose medium failed stays mounted below the next: more than these are not tried.
+/// One whose medium failed lives on for as long as a program of it runs: more than these are not tried.
 const MOST: usize = 8;
 
 /// What is mounted.
@@ -61,9 +61,13 @@ fn source(table: &str) -> Option<&str> {
     })
 }
 
-/// Mounts the file.
+/// Mounts the file, in the place of one that failed.
 pub(super) fn mount(kernel: &Kernel, file: &Path, facts: &Facts) -> Result<()> {
     load_modules(kernel)?;
+    if Mounted::now(kernel).is_some() {
+        // What a program has open of it stays.
+        kernel.unmount(Path::new(FOLDER), true).context("the toolbox that was damaged")?;
+    }
     let open = File::open(file)?;
     let how = Attach { read_only: true, auto_clear: true, direct: true, ..Attach::default() };
     // Held open until the device above it holds it.

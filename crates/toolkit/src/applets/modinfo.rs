@@ -58,18 +58,32 @@ fn one(args: &Args, word: &str) -> anyhow::Result<()> {
     let files = if word.contains('/') || word.contains(".ko") {
         vec![PathBuf::from(word)]
     } else {
-        files(args, word)?
+        match find(args, word)? {
+            Found::Files(files) => files,
+            Found::Builtin => {
+                let fields = [("name".to_owned(), word.replace('-', "_"))];
+                return print(args, "(builtin)", &fields);
+            }
+        }
     };
     for file in files {
         let bytes = read(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let fields = section(&bytes).and_then(parse);
         let Some(fields) = fields else { bail!("{} is no module", file.display()) };
-        print(args, &file, &fields)?;
+        print(args, &file.to_string_lossy(), &fields)?;
     }
     Ok(())
 }
 
-fn files(args: &Args, name: &str) -> anyhow::Result<Vec<PathBuf>> {
+/// What has a name.
+enum Found {
+    /// Modules, by the name of one or of a device.
+    Files(Vec<PathBuf>),
+    /// A part of the kernel itself. What it says of itself is not in the image.
+    Builtin,
+}
+
+fn find(args: &Args, name: &str) -> anyhow::Result<Found> {
     let system = rustix::system::uname();
     let release = match args.text("set-version")? {
         Some(version) => version.to_owned(),
@@ -80,9 +94,13 @@ fn files(args: &Args, name: &str) -> anyhow::Result<Vec<PathBuf>> {
     let modules = Modules::open(&folder).context("the modules of this kernel are not here")?;
     let names = modules.resolve(name)?;
     if names.is_empty() {
+        if modules.is_builtin(name) {
+            return Ok(Found::Builtin);
+        }
         bail!("Module {name} not found.");
     }
-    names.iter().map(|name| Ok(modules.files(name)?.file)).collect()
+    let files = names.iter().map(|name| Ok(modules.files(name)?.file));
+    Ok(Found::Files(files.collect::<anyhow::Result<_>>()?))
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
@@ -133,7 +151,7 @@ fn parse(section: &[u8]) -> Option<Vec<(String, String)>> {
     pairs.map(|pair| pair.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned()))).collect()
 }
 
-fn print(args: &Args, file: &Path, fields: &[(String, String)]) -> anyhow::Result<()> {
+fn print(args: &Args, file: &str, fields: &[(String, String)]) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     let end = if args.has("null") { '\0' } else { '\n' };
     let wanted = match args.text("field")? {
@@ -150,7 +168,7 @@ fn print(args: &Args, file: &Path, fields: &[(String, String)]) -> anyhow::Resul
         .map(|(_, field)| *field),
     };
     match wanted {
-        Some("filename") => write!(out, "{}{end}", file.display())?,
+        Some("filename") => write!(out, "{file}{end}")?,
         Some(name) => {
             let types = |parameter: &str| kind(fields, parameter);
             for (key, value) in fields.iter().filter(|(key, _)| key == name) {
@@ -163,7 +181,7 @@ fn print(args: &Args, file: &Path, fields: &[(String, String)]) -> anyhow::Resul
             }
         }
         None => {
-            write!(out, "{:<16}{}{end}", "filename:", file.display())?;
+            write!(out, "{:<16}{file}{end}", "filename:")?;
             for (key, value) in fields.iter().filter(|(key, _)| key != "parm" && key != "parmtype")
             {
                 write!(out, "{:<16}{value}{end}", format!("{key}:"))?;

@@ -76,7 +76,11 @@ check df "/dev/vdb *$at" "df $at | tail -n 1"
 check umount '' "umount $at; losetup -a"
 
 # Modules, the kernel's log and settings
-if grep -q '/xfs\.ko' "/usr/lib/modules/$(uname -r)/modules.builtin"; then
+builtin=/usr/lib/modules/$(uname -r)/modules.builtin
+part=$(sed -n '1s,.*/\(.*\)\.ko,\1,p' "$builtin")
+check modinfo '(builtin)' "modinfo -n $part"
+check rmmod '*is builtin.' "rmmod $part"
+if grep -q '/xfs\.ko' "$builtin"; then
     check modprobe 'there' 'modprobe xfs && modprobe nls_utf8 && echo there'
 else
     check modprobe 'xfs' 'modprobe xfs; lsmod | cut -d" " -f1 | grep -x xfs'
