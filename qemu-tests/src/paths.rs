@@ -21,6 +21,13 @@ pub fn toolbox_iso() -> Result<PathBuf> {
     from_environment("XENOBOOT_TOOLBOX_ISO")
 }
 
+/// What `xenoboot image build` made the image under test from: its kernel, and the lock file.
+pub fn made_from() -> Result<(&'static str, PathBuf)> {
+    let iso = iso()?;
+    let purpose = iso.file_stem().is_some_and(|stem| stem == "xenoboot-purpose");
+    Ok((if purpose { "purpose" } else { "debian" }, iso.with_extension("lock")))
+}
+
 /// The same image with the kernel that is made for it: `$XENOBOOT_PURPOSE_ISO`.
 pub fn purpose_iso() -> Result<PathBuf> {
     from_environment("XENOBOOT_PURPOSE_ISO")

@@ -35,15 +35,6 @@ impl Kind {
             Self::PurposeWhole => ("xenoboot-purpose-toolbox", &["--kernel", "purpose"]),
         }
     }
-
-    fn lock(self) -> &'static str {
-        match self {
-            Self::Small => "image.lock",
-            Self::Whole => "image-toolbox.lock",
-            Self::Purpose => "image-purpose.lock",
-            Self::PurposeWhole => "image-purpose-toolbox.lock",
-        }
-    }
 }
 
 /// The image without a toolbox.
@@ -71,7 +62,7 @@ pub(crate) fn of_kind(root: &Path, kind: Kind) -> Result<PathBuf> {
             .arg("--guest")
             .arg(guest::folder(root))
             .arg("--lock")
-            .arg(target(root).join(kind.lock())),
+            .arg(iso.with_extension("lock")),
     )?;
     fs::write(stamp, inputs)?;
     Ok(iso)

@@ -10,21 +10,32 @@ use std::{
     fs,
     os::unix::fs::{PermissionsExt, symlink},
     path::Path,
+    process::Command,
     time::{Duration, Instant},
 };
 
 /// What a stamp may take.
 const STAMP: Duration = Duration::from_secs(2);
 
+/// Builds an image from what that under test was made from.
+fn build(operator: &Operator) -> Result<Command> {
+    let (kernel, lock) = paths::made_from()?;
+    let mut build = operator.plain(&["image", "build", "--no-toolbox", "--locked"])?;
+    build.args(["--kernel", kernel, "--lock"]).arg(lock);
+    Ok(build)
+}
+
 #[test]
 fn built_again_elsewhere_it_has_the_same_bytes() -> Result<()> {
     Scenario::run("image-again", |at| {
         let operator = Operator::start(at)?;
         let (iso, target) = (paths::iso()?, paths::target());
-        // Nothing is shared with the first build but the packages: every part is made anew.
+        // Nothing is shared with the first build but the packages and the kernel: every other part is made anew.
         let cache = at.path("cache/xenoboot");
         fs::create_dir_all(&cache)?;
-        symlink(xenoboot_image::cache_folder()?.join("apt"), cache.join("apt"))?;
+        for shared in ["apt", "kernel"] {
+            symlink(xenoboot_image::cache_folder()?.join(shared), cache.join(shared))?;
+        }
         let guest = at.path("programs");
         fs::create_dir(&guest)?;
         let programs = inspect(&operator, &iso)?;
@@ -37,8 +48,8 @@ fn built_again_elsewhere_it_has_the_same_bytes() -> Result<()> {
         let crates = xenoboot_image::build::CRATES;
         fs::copy(target.join("x86_64-unknown-linux-gnu/guest").join(crates), guest.join(crates))?;
         let again = at.path("again.iso");
-        let mut build = operator.plain(&["image", "build", "--no-toolbox", "--locked"])?;
-        build.arg("--lock").arg(target.join("image.lock")).arg("--guest").arg(guest);
+        let mut build = build(&operator)?;
+        build.arg("--guest").arg(guest);
         build.arg("--output").arg(&again).env("XDG_CACHE_HOME", at.path("cache"));
         let output = build.output()?;
         ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -62,8 +73,8 @@ fn an_operators_own_files_are_there() -> Result<()> {
         fs::write(&program, "#!/bin/sh\necho ours says $(cat /etc/ours/word)\n")?;
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
         fs::write(overlay.join("etc/ours/word"), "hello")?;
-        let mut build = operator.plain(&["image", "build", "--no-toolbox", "--locked"])?;
-        build.arg("--lock").arg(target.join("image.lock")).arg("--overlay").arg(&overlay);
+        let mut build = build(&operator)?;
+        build.arg("--overlay").arg(&overlay);
         build.arg("--guest").arg(target.join("x86_64-unknown-linux-gnu/guest"));
         let output = build.arg("--output").arg(&base).output()?;
         ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
