@@ -24,6 +24,7 @@ use anyhow::{Context, anyhow, bail, ensure};
 use connection::Route;
 use indicatif::ProgressBar;
 use keys::Identity;
+use ring::rand::{SecureRandom, SystemRandom};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tally::Tally;
@@ -31,7 +32,7 @@ use tokio::{runtime::Runtime, task::JoinSet, time::sleep};
 use xenoboot_bundle::TrustedSigners;
 use xenoboot_server::api::{Expect, Import, Imported};
 use xenoboot_site::ServerUrl;
-use xenoboot_wire::Pin;
+use xenoboot_wire::{Pin, timing};
 
 /// How often progress is shown, and the end looked for.
 const LOOK: Duration = Duration::from_millis(100);
@@ -104,7 +105,7 @@ pub(crate) struct Args {
 /// What all machines share.
 struct World {
     route: Route,
-    tally: Tally,
+    tally: Arc<Tally>,
     trust: Option<TrustedSigners>,
     lines: u32,
     takes: Duration,
@@ -132,7 +133,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> anyhow::Result<()> {
     }
     let world = Arc::new(World {
         route: route(args, client.as_ref())?,
-        tally: Tally::new(args.machines),
+        tally: Arc::new(Tally::new(args.machines)),
         trust: args.fleet.as_deref().map(read_trust).transpose()?.as_ref().map(trusted),
         lines: args.lines,
         takes: Duration::from_secs(args.takes),
@@ -150,6 +151,18 @@ pub(crate) fn run(args: &Args, output: &Output) -> anyhow::Result<()> {
         Some(checked) => checked.verdict(),
         None => Ok(()),
     }
+}
+
+/// When to try again: as the agent.
+fn backoff(attempt: u32, hint: Option<Duration>) -> Duration {
+    let drawn = |bytes| f64::from(u32::from_be_bytes(bytes)) / f64::from(u32::MAX);
+    timing::delay(attempt, hint, random().map_or(1.0, drawn))
+}
+
+fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    SystemRandom::new().fill(&mut bytes).ok().context("no random numbers")?;
+    Ok(bytes)
 }
 
 /// The servers and their pins.

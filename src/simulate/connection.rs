@@ -1,6 +1,7 @@
 //! A machine's one connection: HTTP/2 over TLS 1.3 to a server whose key is pinned.
 
 use super::{
+    backoff,
     keys::Identity,
     tally::{Step, Tally},
 };
@@ -27,7 +28,7 @@ use std::{
 };
 use tokio::{
     net::{TcpSocket, TcpStream},
-    time::{Instant, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_rustls::TlsConnector;
 use xenoboot_site::{Host, ServerUrl};
@@ -47,11 +48,13 @@ pub(super) struct Trouble {
     pub(super) what: String,
     /// When the server wants to be asked again.
     pub(super) retry_after: Option<Duration>,
+    /// The server is well and has too much to do.
+    busy: bool,
 }
 
 impl Trouble {
     pub(super) fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), retry_after: None }
+        Self { what: what.into(), retry_after: None, busy: false }
     }
 
     fn of(step: &str, error: &dyn std::error::Error) -> Self {
@@ -102,7 +105,7 @@ impl Route {
         number: u32,
         attempt: u32,
         tls: &Arc<ClientConfig>,
-        tally: &Tally,
+        tally: &Arc<Tally>,
     ) -> Result<Connection, Trouble> {
         let index = number.wrapping_add(attempt) as usize % self.servers.len().max(1);
         let (address, authority, name) =
@@ -129,7 +132,7 @@ impl Route {
             .map_err(|e| Trouble::of("HTTP/2", &e))?;
         // How it ends shows in the requests that are under way.
         let driver = tokio::spawn(driver).abort_handle();
-        Ok(Connection { sender, authority: authority.clone(), driver })
+        Ok(Connection { sender, authority: authority.clone(), driver, tally: Arc::clone(tally) })
     }
 }
 
@@ -146,6 +149,7 @@ async fn connect(server: SocketAddr, number: u32) -> std::io::Result<TcpStream> 
 }
 
 /// A body that goes on for as long as the request.
+#[derive(Clone)]
 pub(super) struct Endless;
 
 impl Body for Endless {
@@ -166,6 +170,7 @@ pub(super) struct Connection {
     sender: SendRequest<Sent>,
     authority: String,
     driver: tokio::task::AbortHandle,
+    tally: Arc<Tally>,
 }
 
 impl Drop for Connection {
@@ -199,7 +204,28 @@ impl Connection {
         self.send(Method::POST, path, Either::Right(Endless), Duration::MAX).await
     }
 
+    /// Asks until the server has time for it, on the same connection, as the agent does.
     async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Sent,
+        patience: Duration,
+    ) -> Result<Response<Incoming>, Trouble> {
+        let mut attempt = 0;
+        loop {
+            match self.send_once(method.clone(), path, body.clone(), patience).await {
+                Err(trouble) if trouble.busy => {
+                    self.tally.postpone();
+                    attempt += 1;
+                    sleep(backoff(attempt, trouble.retry_after)).await;
+                }
+                answered => return answered,
+            }
+        }
+    }
+
+    async fn send_once(
         &self,
         method: Method,
         path: &str,
@@ -251,5 +277,6 @@ async fn refusal(path: &str, response: Response<Incoming>) -> Trouble {
     let text = collect(path, response, 4096).await.unwrap_or_default();
     let text: String = String::from_utf8_lossy(&text).chars().take(REASON).collect();
     let retry_after = seconds.map(Duration::from_secs);
-    Trouble { what: format!("{path}: {status} {text}").trim_end().to_owned(), retry_after }
+    let busy = status == StatusCode::SERVICE_UNAVAILABLE && retry_after.is_some();
+    Trouble { what: format!("{path}: {status} {text}").trim_end().to_owned(), retry_after, busy }
 }

@@ -1,15 +1,14 @@
 //! A machine's life: contact, verify, fetch, run, report, wait, for ever, as the agent's.
 
 use super::{
-    World,
+    World, backoff,
     connection::{Connection, Trouble},
     keys::Identity,
+    random,
     script::{Next, Script},
     spool::Spool,
     tally::Step,
 };
-use anyhow::Context;
-use ring::rand::{SecureRandom, SystemRandom};
 use rustls::ClientConfig;
 use std::{convert::Infallible, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -19,7 +18,7 @@ use xenoboot_wire::{
     boot::{
         Assignment, BootReply, BootRequest, ImageInfo, Inventory, Order, WaitReply, WaitRequest,
     },
-    timing::{self, HELD, PACE, SHORT, STALL},
+    timing::{HELD, PACE, SHORT, STALL},
 };
 
 /// How long a held question may take to be answered.
@@ -38,12 +37,6 @@ struct Machine {
     spool: Spool,
     script: Option<Script>,
     done: Option<u64>,
-}
-
-fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
-    let mut bytes = [0; N];
-    SystemRandom::new().fill(&mut bytes).ok().context("no random numbers")?;
-    Ok(bytes)
 }
 
 /// Switches a machine on in a while; it lives until this is dropped.
@@ -65,12 +58,6 @@ pub(super) async fn live(world: Arc<World>, identity: Identity, delay: Duration)
         attempt = if connected.elapsed() < SHORT { attempt + 1 } else { 1 };
         sleep(backoff(attempt, trouble.retry_after)).await;
     }
-}
-
-/// The agent's, with a fraction of its own.
-fn backoff(attempt: u32, hint: Option<Duration>) -> Duration {
-    let drawn = |bytes| f64::from(u32::from_be_bytes(bytes)) / f64::from(u32::MAX);
-    timing::delay(attempt, hint, random().map_or(1.0, drawn))
 }
 
 impl Machine {

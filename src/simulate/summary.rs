@@ -79,6 +79,7 @@ fn json(tally: &Tally, checked: Option<&Checked>) -> Value {
         "bytes": tally.bytes(),
         "seconds": seconds,
         "latencies": tally.times().iter().map(step).collect::<Map<_, _>>(),
+        "postponed": tally.postponed(),
         "errors": tally.troubles(),
         "checked": checked,
     })

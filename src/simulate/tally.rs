@@ -63,6 +63,7 @@ pub(super) struct Tally {
     troubles: Mutex<BTreeMap<String, u64>>,
     /// When a machine was told last to run something, milliseconds since 1970.
     ordered_ms: AtomicI64,
+    postponed: AtomicU64,
     connected: AtomicU32,
     waiting: AtomicU32,
     bytes: AtomicU64,
@@ -98,6 +99,7 @@ impl Tally {
             times: Mutex::default(),
             troubles: Mutex::default(),
             ordered_ms: AtomicI64::new(0),
+            postponed: AtomicU64::new(0),
             connected: AtomicU32::new(0),
             waiting: AtomicU32::new(0),
             bytes: AtomicU64::new(0),
@@ -120,6 +122,15 @@ impl Tally {
 
     pub(super) fn failed(&self, trouble: &Trouble) {
         *lock(&self.troubles).entry(trouble.what.clone()).or_default() += 1;
+    }
+
+    /// The server asked a machine to come back later.
+    pub(super) fn postpone(&self) {
+        self.postponed.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn postponed(&self) -> u64 {
+        self.postponed.load(Relaxed)
     }
 
     pub(super) fn connect(&self) -> Counted<'_> {
@@ -219,8 +230,9 @@ impl Tally {
     pub(super) fn line(&self) -> String {
         let (connected, waiting, runs) = (self.connected(), self.waiting(), self.runs());
         let (failures, lines) = (self.troubles().values().sum::<u64>(), self.lines());
+        let postponed = self.postponed();
         format!(
-            "{connected} connected, {waiting} waiting, {runs} runs, {lines} lines stored, {failures} failures, {:.0} s",
+            "{connected} connected, {waiting} waiting, {runs} runs, {lines} lines stored, {postponed} times put off, {failures} failures, {:.0} s",
             self.elapsed().as_secs_f64()
         )
     }

@@ -42,6 +42,7 @@ mod store;
 pub mod text;
 mod time;
 mod tls;
+mod turns;
 
 pub use home::HomeError;
 pub use server::{OpenError, Server};

@@ -37,6 +37,8 @@ const MAX_PER_SOURCE: usize = 2_000;
 const BACKLOG: u32 = 4096;
 /// For a TLS handshake: as long as machines have patience.
 const HANDSHAKE: Duration = Duration::from_secs(15);
+/// How long a handshake keeps others from theirs.
+const TURN: Duration = Duration::from_millis(100);
 /// For a request's headers in HTTP/1.1.
 const HEADERS: Duration = Duration::from_secs(15);
 /// Longest that a connection may do nothing on which neither an approved machine nor an operator has spoken.
@@ -188,7 +190,7 @@ async fn connection(
     shared: &Arc<Shared>,
 ) -> Result<(), Error> {
     stream.set_nodelay(true)?;
-    let stream = timeout(HANDSHAKE, acceptor.accept(stream)).await??;
+    let stream = shake_hands(stream, acceptor, shared).await?;
     let session = stream.get_ref().1;
     let http2 = session.alpn_protocol() == Some(tls::H2);
     let machine = match session.peer_certificates().and_then(|chain| chain.first()) {
@@ -201,6 +203,24 @@ async fn connection(
     let _open = Open(Arc::clone(&activity));
     let peer = Peer { machine, address, activity: Arc::clone(&activity) };
     http(stream, http2, peer, router, shared, &activity).await
+}
+
+/// In turn. One that does not get on keeps its place for a moment only: whoever is silent must not keep others out.
+async fn shake_hands(
+    stream: TcpStream,
+    acceptor: &TlsAcceptor,
+    shared: &Shared,
+) -> Result<TlsStream<TcpStream>, Error> {
+    let turn = shared.handshakes.wait().await.ok_or("too many handshakes")?;
+    let mut accept = std::pin::pin!(timeout(HANDSHAKE, acceptor.accept(stream)));
+    let done = tokio::select! {
+        done = accept.as_mut() => done,
+        () = sleep(TURN) => {
+            drop(turn);
+            accept.await
+        }
+    };
+    Ok(done??)
 }
 
 async fn http(

@@ -16,6 +16,7 @@ use crate::{
     router,
     store::{Store, StoreError},
     tls,
+    turns::Turns,
 };
 use rustls::ServerConfig;
 use std::{
@@ -77,6 +78,10 @@ pub(crate) struct Shared {
     pub(crate) claims: Claims,
     pub(crate) notices: Notices,
     pub(crate) registrations: Registrations,
+    /// For what a machine that was switched on costs.
+    pub(crate) starts: Turns,
+    /// For what a TLS handshake costs.
+    pub(crate) handshakes: Turns,
     pub(crate) sources: Sources,
     pub(crate) sealer: Sealer,
     pub(crate) programs: PathBuf,
@@ -118,6 +123,15 @@ impl std::fmt::Debug for Server {
 const DEFAULT: [IpAddr; 2] = [IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::UNSPECIFIED)];
 const DEFAULT_PORT: u16 = 7443;
 
+/// Machines whose power-on is noted and answered at a time: enough that one commit to the disk is for many.
+const STARTS: usize = 128;
+/// Of the 15 s for which a machine waits for an answer.
+const START_PATIENCE: Duration = Duration::from_secs(6);
+/// TLS handshakes at a time: they wait for the other side too.
+const HANDSHAKES: usize = 64;
+/// Machines have no more patience.
+const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(15);
+
 impl Server {
     /// Opens the server's folder, which is made on the first start, and listens: on `address` (port zero: any free
     /// one), else on port 7443 of all addresses. Writes `operator.toml` into the folder.
@@ -151,6 +165,8 @@ impl Server {
             doors,
             notices,
             registrations,
+            starts: Turns::new(STARTS, START_PATIENCE),
+            handshakes: Turns::new(HANDSHAKES, HANDSHAKE_PATIENCE),
             sources,
             sealer,
             programs,

@@ -37,6 +37,8 @@ const HOLD: Duration = Duration::from_secs(230 * 60);
 /// How often a machine that waits is noted as heard of.
 const NOTE: Duration = Duration::from_secs(50);
 
+/// How soon a machine may ask again for which there was no time, seconds.
+const START_AGAIN_S: u32 = 3;
 /// How soon a machine may ask again whose key another one uses, seconds.
 const CLONE_WAITS_S: u32 = 30;
 
@@ -59,6 +61,8 @@ pub(crate) async fn boot(
         return Err(Problem::bad(error).into());
     }
     clip::boot(&mut request);
+    let busy = || Problem::later("many machines start at this moment", START_AGAIN_S);
+    let _turn = shared.starts.wait().await.ok_or_else(busy)?;
     let nonce = request.nonce;
     let known = shared.store.standing(&key).await?;
     if let Some(known) = known.as_ref().filter(|known| known.state == api::State::Approved) {
