@@ -30,6 +30,7 @@ const MAX_FILE: u64 = 16 << 10;
   by = { driver = \"redfish\", url = \"https://bmc1.example.org\", user = \"u\", password = \"p\", pin = \"sha256//…\" }
   by = { driver = \"ipmi\", host = \"192.0.2.7\", user = \"u\", password = \"p\" }
   by = { driver = \"outlet\", on = \"http://192.0.2.8/on\", off = \"http://192.0.2.8/off\", status = \"http://192.0.2.8/\", is_on = \"ON\" }
+  by = { driver = \"snmp\", host = \"192.0.2.9\", community = \"c\", oid = \"1.3.6.1.4.1.318.1.1.4.4.2.1.3.4\", on = 1, off = 2 }
   by = { driver = \"command\", program = \"rack-a\" }     # power.d/rack-a in the server's folder: ACT MACHINE
 
 and, if wanted, `attempts = 2` and `wait_s = 300`: how often a machine that promised to come back (--confirm-within) and did

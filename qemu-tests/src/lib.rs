@@ -19,6 +19,7 @@
 pub mod accel;
 pub mod bare;
 pub mod bench;
+pub mod bmc;
 pub mod bundle;
 pub mod console;
 pub mod debian;

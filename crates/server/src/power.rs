@@ -5,9 +5,12 @@ mod ipmi;
 mod outlet;
 mod redfish;
 mod sealed;
+mod snmp;
 
 pub(crate) use command::is_program;
+pub(crate) use ipmi::CIPHER_SUITES;
 pub(crate) use sealed::{Sealer, from_hex};
+pub(crate) use snmp::check as check_snmp;
 
 use crate::{
     api::{PowerAct, PowerDriver},
@@ -63,6 +66,7 @@ pub(crate) fn address(driver: &PowerDriver) -> (&'static str, String) {
         PowerDriver::Redfish { url, .. } => ("redfish", host(url)),
         PowerDriver::Ipmi { host, .. } => ("ipmi", host.clone()),
         PowerDriver::Outlet { on, .. } => ("outlet", host(on)),
+        PowerDriver::Snmp(outlet) => ("snmp", outlet.host.clone()),
         PowerDriver::Command { program } => ("command", program.clone()),
     }
 }
@@ -85,10 +89,12 @@ pub(crate) async fn switch(
                 let server = redfish::Server::new(url, user, password, pin.as_deref())?;
                 server.switch(system.as_deref(), act).await
             }
-            PowerDriver::Ipmi { host, port, user, password } => {
-                ipmi::Controller { host, port: *port, user, password }.switch(act).await
+            PowerDriver::Ipmi { host, port, user, password, cipher_suite } => {
+                let (port, cipher_suite) = (*port, *cipher_suite);
+                ipmi::Controller { host, port, user, password, cipher_suite }.switch(act).await
             }
             PowerDriver::Outlet { .. } => outlet::switch(&driver, act).await,
+            PowerDriver::Snmp(outlet) => snmp::switch(outlet, act).await,
             PowerDriver::Command { program } => {
                 command::switch(&shared.programs, program, &name, act).await
             }

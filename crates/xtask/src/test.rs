@@ -58,6 +58,7 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
     if wants(Part::Unit) {
         steps.check("sushy-tools", || sushy(root));
         steps.check("aiosmtpd", || smtp(root));
+        steps.check("pysnmp", || snmp(root));
         steps.run("tests", || tests(root, Kind::Unit, filter));
         steps.run("documentation tests", || doc_tests(root));
     }
@@ -213,6 +214,12 @@ fn smtp(root: &Path) -> Result<()> {
 fn sushy(root: &Path) -> Result<()> {
     let requirements = root.join("crates/server/tests/sushy.txt");
     python::environment(root, "venv-sushy", &requirements, "sushy_tools").map(drop)
+}
+
+/// An outlet that speaks SNMP, likewise.
+fn snmp(root: &Path) -> Result<()> {
+    let requirements = root.join("crates/server/tests/pysnmp.txt");
+    python::environment(root, "venv-snmp", &requirements, "pysnmp, cryptography").map(drop)
 }
 
 /// The vectors of the bundle format by pycose.

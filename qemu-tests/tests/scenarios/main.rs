@@ -18,6 +18,7 @@ mod links;
 mod local;
 mod multiboot;
 mod network;
+mod power;
 mod recipes;
 mod repair;
 mod reports;

@@ -30,6 +30,9 @@ pub enum PowerDriver {
         user: String,
         /// The user's password.
         password: String,
+        /// The cipher suite (IPMI 2.0, table 22-20): 3, 8, 12 or 17, which authenticate and encrypt; else the controller is
+        /// asked for its best, which some do not answer.
+        cipher_suite: Option<u8>,
     },
     /// An outlet that is switched by HTTP.
     Outlet {
@@ -48,11 +51,46 @@ pub enum PowerDriver {
         /// The outlet's key, `sha256//…`; without it a certificate of a public authority, if it is `https`.
         pin: Option<String>,
     },
+    /// An outlet that is switched by SNMP.
+    Snmp(SnmpOutlet),
     /// A program in the folder `power.d` of the server's.
     Command {
         /// Its name.
         program: String,
     },
+}
+
+/// An outlet that is switched by SNMP: an integer is set. By version 2c with a community, which goes over the network in
+/// the clear, or by version 3 with a user and passwords (`authPriv`).
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SnmpOutlet {
+    /// Its name or address.
+    pub host: String,
+    /// Its port; 161.
+    pub port: Option<u16>,
+    /// What is set, `1.3.6.…`, with the outlet's number.
+    pub oid: String,
+    /// The value that switches it on.
+    pub on: i32,
+    /// The value that switches it off.
+    pub off: i32,
+    /// The value that switches it off and on; without one both are set, with 5 s between.
+    pub cycle: Option<i32>,
+    /// What is read to see whether it is on; what is set.
+    pub status_oid: Option<String>,
+    /// What that is when it is on; the value that switches it on.
+    pub is_on: Option<i32>,
+    /// Version 2c.
+    pub community: Option<String>,
+    /// Version 3: the user.
+    pub user: Option<String>,
+    /// How requests are authenticated: `SHA`, `SHA-256`, `SHA-512` or `MD5`; `SHA`.
+    pub auth: Option<String>,
+    /// With which password, of at least 8 characters.
+    pub auth_password: Option<String>,
+    /// With which they are encrypted, by AES.
+    pub privacy_password: Option<String>,
 }
 
 /// `PUT machines/REF/power`.

@@ -77,7 +77,10 @@ fn check(new: &NewPower) -> Result<(), Problem> {
             let more = [system, pin].into_iter().flatten().map(String::as_str);
             [base.as_str(), user, password].into_iter().chain(more).collect()
         }
-        PowerDriver::Ipmi { host, user, password, .. } => {
+        PowerDriver::Ipmi { host, user, password, cipher_suite, .. } => {
+            if cipher_suite.is_some_and(|suite| !power::CIPHER_SUITES.contains(&suite)) {
+                return Err(Problem::bad("cipher_suite is 3, 8, 12 or 17: others do not encrypt"));
+            }
             // Neither may look like an option of the program that gets it.
             if host.is_empty() || [host, user].into_iter().any(|text| text.starts_with('-')) {
                 return Err(Problem::bad(
@@ -92,6 +95,12 @@ fn check(new: &NewPower) -> Result<(), Problem> {
             }
             let more = [status, is_on, user, password, pin].into_iter().flatten();
             [on, off].into_iter().chain(more).map(String::as_str).collect()
+        }
+        PowerDriver::Snmp(outlet) => {
+            power::check_snmp(outlet).map_err(Problem::bad)?;
+            let secrets = [&outlet.community, &outlet.user, &outlet.auth_password];
+            let more = secrets.into_iter().chain([&outlet.privacy_password]).flatten();
+            [&outlet.host, &outlet.oid].into_iter().chain(more).map(String::as_str).collect()
         }
         PowerDriver::Command { program } if power::is_program(program) => Vec::new(),
         PowerDriver::Command { .. } => {

@@ -12,7 +12,11 @@ pub(super) struct Controller<'a> {
     pub(super) port: Option<u16>,
     pub(super) user: &'a str,
     pub(super) password: &'a str,
+    pub(super) cipher_suite: Option<u8>,
 }
+
+/// The cipher suites that both authenticate and encrypt: with SHA-1, MD5 (two) and SHA-256, and AES.
+pub(crate) const CIPHER_SUITES: [u8; 4] = [3, 8, 12, 17];
 
 /// For a controller to see that its machine has gone off.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -46,6 +50,9 @@ impl Controller<'_> {
         let port = self.port.unwrap_or(623).to_string();
         let mut command = Command::new("ipmitool");
         command.args(["-I", "lanplus", "-H", self.host, "-p", &port, "-U", self.user, "-E"]);
+        if let Some(suite) = self.cipher_suite {
+            command.args(["-C", &suite.to_string()]);
+        }
         command.args(["-L", "OPERATOR", "-N", "2", "-R", "3", "chassis", "power", act]);
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         command.env("IPMI_PASSWORD", self.password).stdin(Stdio::null()).kill_on_drop(true);
