@@ -166,7 +166,9 @@ impl Bundle {
         }
         fs::write(root.join("bundle.toml"), recipe + &rest)?;
         for (path, content) in &self.texts {
-            fs::write(files.join(path), content).with_context(|| path.clone())?;
+            let file = files.join(path);
+            fs::create_dir_all(file.parent().unwrap_or(&files))?;
+            fs::write(file, content).with_context(|| path.clone())?;
         }
         Ok(root)
     }

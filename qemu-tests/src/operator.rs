@@ -132,6 +132,14 @@ impl Operator {
         self.image_of_from(&paths::toolbox_iso()?, "image-toolbox", machine)
     }
 
+    /// The same, with more in the site file.
+    pub fn image_of_with_toolbox_on(&self, machine: &str, network: &str) -> Result<PathBuf> {
+        let (fleet, key) = (self.fleet(), self.machine_key(machine));
+        let site = self.site_by_host(self.server.address.port()) + network;
+        let stamp = Stamp { site, fleet: &fleet, machine: Some((machine, &key)) };
+        self.stamp_of(&paths::toolbox_iso()?, "image-toolbox", &stamp)
+    }
+
     /// Stamps the image `base` for this server on QEMU's own network, with the key of a machine that has one; the file
     /// is called `name`.
     pub fn image_of_from(&self, base: &Path, name: &str, machine: &str) -> Result<PathBuf> {

@@ -1,10 +1,8 @@
-# What makes an installed system this machine's own. To be sourced.
+# What makes an installed system this machine's own. To be sourced after network.sh.
 
 check_new_system() {
-    case $NETWORK in
-        auto | dhcp | keep) ;;
-        *) refuse "NETWORK=$NETWORK in settings.sh is not known" ;;
-    esac
+    find_network
+    [ ! -d seed ] || [ -f seed/user-data ] || refuse "files/seed is there without user-data"
 }
 
 set_up_system() { # ROOT
@@ -17,7 +15,7 @@ set_up_system() { # ROOT
     # An image that was copied must not give all machines one identity.
     [ ! -e "$1/etc/machine-id" ] || : > "$1/etc/machine-id"
     set_up_keys "$1"
-    [ "$NETWORK" = keep ] || set_up_network "$1"
+    set_up_network "$1"
     set_up_seed "$1"
     [ "$CONFIRM_SECONDS" = 0 ] || install_confirm "$1"
 }
@@ -53,79 +51,10 @@ new_host_key() { # ROOT
     xb report "ssh-host-key=$(ssh-keygen -lf "$1/etc/ssh/ssh_host_ed25519_key.pub")"
 }
 
-# The card by which the server is reached, known by its address.
-set_up_network() { # ROOT
-    card=$(ip route show default | sed -n 's/.* dev \([^ ]*\).*/\1/p' | head -n 1)
-    [ -n "$card" ] || card=$(ip -6 route show default | sed -n 's/.* dev \([^ ]*\).*/\1/p' | head -n 1)
-    [ -n "$card" ] || fail "there is no default route to take the network's settings from"
-    mac=$(cat "/sys/class/net/$card/address")
-    static=
-    if [ "$NETWORK" = auto ] && grep -q '^[[:blank:]]*addresses\{0,1\}[[:blank:]]*=' /etc/xenoboot/site/site.toml; then
-        static=$(ip -o addr show dev "$card" scope global | awk '{print $4}')
-        gateways=$({ ip route show default dev "$card"; ip -6 route show default dev "$card"; } | sed -n 's/.* via \([^ ]*\).*/\1/p')
-        servers=$(awk '$1 == "nameserver" {print $2}' /etc/resolv.conf)
-    fi
-    if [ -d "$1/etc/netplan" ] && [ -e "$1/usr/sbin/netplan" ]; then
-        netplan > "$1/etc/netplan/50-xenoboot.yaml"
-        chmod 600 "$1/etc/netplan/50-xenoboot.yaml"
-    elif [ -e "$1/usr/sbin/ifup" ]; then
-        interfaces > "$1/etc/network/interfaces"
-    elif [ -e "$1/usr/lib/systemd/systemd-networkd" ]; then
-        mkdir -p "$1/etc/systemd/network"
-        networkd > "$1/etc/systemd/network/50-xenoboot.network"
-        SYSTEMD_OFFLINE=1 chroot "$1" systemctl enable systemd-networkd > /dev/null 2>&1 || fail "systemd-networkd could not be enabled"
-    else
-        fail "the system has neither netplan nor ifupdown nor systemd-networkd: set NETWORK=keep if its network is set up otherwise"
-    fi
-}
-
-networkd() {
-    printf '[Match]\nMACAddress=%s\n\n[Network]\n' "$mac"
-    [ -n "$static" ] || echo "DHCP=yes"
-    for address in $static; do echo "Address=$address"; done
-    [ -z "$static" ] || for gateway in $gateways; do echo "Gateway=$gateway"; done
-    [ -z "$static" ] || for server in $servers; do echo "DNS=$server"; done
-}
-
-netplan() {
-    printf 'network:\n  version: 2\n  ethernets:\n    first:\n      match:\n        macaddress: "%s"\n' "$mac"
-    if [ -z "$static" ]; then
-        printf '      dhcp4: true\n      dhcp6: true\n'
-        return
-    fi
-    # shellcheck disable=SC2086 # several
-    printf '      addresses: [%s]\n' "$(quoted $static)"
-    printf '      routes:\n'
-    for gateway in $gateways; do printf '        - {to: default, via: "%s"}\n' "$gateway"; done
-    # shellcheck disable=SC2086 # several
-    printf '      nameservers:\n        addresses: [%s]\n' "$(quoted $servers)"
-}
-
-quoted() { # WORD...
-    for word in "$@"; do printf '"%s", ' "$word"; done | sed 's/, $//'
-}
-
-# The name that the system will give the card is not known here; ifupdown finds it by its address.
-interfaces() {
-    printf 'auto lo\niface lo inet loopback\n\nauto mac/%s=first\n' "$mac"
-    if [ -z "$static" ]; then
-        echo "iface first inet dhcp"
-        return
-    fi
-    for address in $static; do
-        case $address in *:*) family=inet6 ;; *) family=inet ;; esac
-        printf 'iface first %s static\n    address %s\n' "$family" "$address"
-        for gateway in $gateways; do
-            case $gateway-$family in *:*-inet6 | *.*-inet) printf '    gateway %s\n' "$gateway" ;; esac
-        done
-    done
-    # shellcheck disable=SC2086,SC2116 # on one line
-    [ -z "$servers" ] || printf '    dns-nameservers %s\n' "$(echo $servers)"
-}
-
 # What cloud-init reads (NoCloud), when the bundle has it.
 set_up_seed() { # ROOT
     [ -f seed/user-data ] || return 0
+    [ -e "$1/usr/bin/cloud-init" ] || xb report "seed=the image has no cloud-init, which would read it"
     seed=$1/var/lib/cloud/seed/nocloud
     (umask 077 && mkdir -p "$seed" && cat seed/user-data > "$seed/user-data")
     if [ -f seed/meta-data ]; then

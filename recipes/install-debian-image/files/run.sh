@@ -6,6 +6,7 @@ cd "$(dirname "$0")"
 . parts/say.sh
 . parts/disks.sh
 . parts/new-disk.sh
+. parts/network.sh
 . parts/new-system.sh
 . parts/confirm.sh
 . parts/boot-loader.sh

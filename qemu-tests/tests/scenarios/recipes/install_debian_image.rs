@@ -11,6 +11,10 @@ const INSTALL: Duration = Duration::from_secs(600);
 /// The start of a whole system, without hardware virtualisation.
 const UP: Duration = Duration::from_secs(400);
 
+/// What QEMU's own network would tell by DHCP, without it.
+const NETWORK: &str = "[[network.link]]\nmac = \"52:54:00:00:00:01\"\n\
+    ipv4 = { address = \"10.0.2.15/24\", gateway = \"10.0.2.2\" }\nipv6 = \"off\"\ndns = [\"10.0.2.3\"]\n";
+
 #[test]
 fn a_debian_image_is_installed_and_boots_by_bios_and_uefi() -> Result<()> {
     Scenario::run("recipe-install", |at| {
@@ -37,8 +41,9 @@ fn a_debian_image_is_installed_and_boots_by_bios_and_uefi() -> Result<()> {
         );
         let recipe = Bundle::recipe("install-debian-image", &settings).set("any", "true");
         let recipe = recipe.secret("ssh-host-ed25519", &host_key);
+        let recipe = recipe.text("seed/user-data", "#cloud-config\n");
         operator.order(&recipe.set("seal-for", &format!("[\"{}\"]", key.public)))?;
-        let image = operator.image_of_with_toolbox("cupboard")?;
+        let image = operator.image_of_with_toolbox_on("cupboard", NETWORK)?;
         let mut machine = vm("installed").cd(image).start()?;
         machine.expect("the loaded kernel is started", BOOT + INSTALL)?;
         machine.expect("the installed system cupboard is up", UP)?;
@@ -47,8 +52,19 @@ fn a_debian_image_is_installed_and_boots_by_bios_and_uefi() -> Result<()> {
         drop(machine);
         let there = fs::read_to_string(&host_key)?;
         ensure!(file(&target, "/etc/ssh/ssh_host_ed25519_key")? == there, "another host key");
-        let network = file(&target, "/etc/systemd/network/50-xenoboot.network")?;
-        ensure!(network.contains("MACAddress=52:54:00:00:00:01\n"), "{network}");
+        let network = file(&target, "/etc/systemd/network/05-xenoboot.network")?;
+        for line in ["MACAddress=52:54:00:00:00:01", "Address=10.0.2.15/24", "Gateway=10.0.2.2"] {
+            ensure!(network.lines().any(|there| there == line), "no {line}: {network}");
+        }
+        ensure!(!network.contains("DHCP="), "{network}");
+        ensure!(
+            file(&target, "/etc/resolv.conf")? == "nameserver 10.0.2.3\n",
+            "other name servers"
+        );
+        let seed = "/var/lib/cloud/seed/nocloud";
+        ensure!(file(&target, &format!("{seed}/user-data"))? == "#cloud-config\n", "no seed");
+        let meta = file(&target, &format!("{seed}/meta-data"))?;
+        ensure!(meta.contains("local-hostname: cupboard\n"), "{meta}");
 
         for uefi in [false, true] {
             let machine = vm(if uefi { "uefi" } else { "bios" }).from_disk();
