@@ -112,7 +112,8 @@ impl Build<'_> {
         (self.say)("packing the initramfs");
         let base = self.base(&modules)?;
         let toolbox = self.toolbox()?;
-        let line = loader::command_line(self.inputs.kernel.memory(), self.inputs.append)?;
+        let memory = self.inputs.kernel.memory();
+        let line = loader::command_line(memory, self.inputs.append)?;
         let loaders = Loaders::from(&trees)?;
         let crates = initramfs::program(self.inputs.guest, CRATES)?;
         let rest = [&kernel[..], &loaders.digest(), &crates];
@@ -129,7 +130,7 @@ impl Build<'_> {
         initramfs.resize(initramfs.len().next_multiple_of(4), 0);
         let date = volume_date(&recipe.recipe, &Stamp::default());
         let uuid = iso9660::uuid_of(&date).context("volume date")?;
-        let efi = loaders.write(&disk, &line, &uuid)?;
+        let efi = loaders.write(&disk, memory, &line, &uuid)?;
         let site = Stamp::default().archive(&uuid)?;
         fs::write(disk.join("boot/kernel"), &kernel)?;
         fs::write(disk.join("boot/base.img"), &initramfs)?;
@@ -289,16 +290,16 @@ impl Loaders {
 
     /// Over the configurations; the files themselves are the packages'.
     fn digest(&self) -> Vec<u8> {
-        [loader::isolinux(""), loader::grub("", "")].concat().into_bytes()
+        [loader::isolinux(0, ""), loader::grub(0, "", "")].concat().into_bytes()
     }
 
     /// Puts them in their places and returns the size of the EFI partition in bytes.
-    fn write(&self, disk: &Path, line: &str, uuid: &str) -> Result<u64> {
+    fn write(&self, disk: &Path, memory: u64, line: &str, uuid: &str) -> Result<u64> {
         for (name, content) in &self.isolinux {
             fs::write(disk.join("isolinux").join(name), content)?;
         }
-        fs::write(disk.join("isolinux/isolinux.cfg"), loader::isolinux(line))?;
-        let config = loader::grub(line, uuid);
+        fs::write(disk.join("isolinux/isolinux.cfg"), loader::isolinux(memory, line))?;
+        let config = loader::grub(memory, line, uuid);
         fs::write(disk.join("boot/grub/grub.cfg"), &config)?;
         let efi = efi::image(&efi::Loaders {
             shim: &self.shim,

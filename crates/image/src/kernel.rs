@@ -16,7 +16,7 @@ use std::{
 const DEBIANS_MEMORY: u64 = 208;
 
 /// The same with a kernel that was made for it.
-const MADE_MEMORY: u64 = 128;
+const MADE_MEMORY: u64 = 112;
 
 /// Where its kernel comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]

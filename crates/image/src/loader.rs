@@ -24,8 +24,14 @@ pub(crate) fn command_line(memory: u64, append: &str) -> Result<String> {
     Ok(format!("{COMMAND_LINE} xenoboot.memory={memory} {append}").trim_end().to_owned())
 }
 
-/// TIMEOUT, in tenths of a second, ends with the first key; TOTALTIMEOUT does not.
-pub(crate) fn isolinux(line: &str) -> String {
+/// What is said first. With far too little memory the kernel comes to its end before init can say what is needed: then this
+/// is the last line that a person can make something of.
+fn greeting(memory: u64) -> String {
+    format!("Xenoboot needs {memory} MB of memory. It starts in a second.")
+}
+
+/// TIMEOUT, in tenths of a second, ends with the first key; TOTALTIMEOUT does not. `memory` in MB is what the image needs.
+pub(crate) fn isolinux(memory: u64, line: &str) -> String {
     let entry = |label: &str, line: &str| {
         format!(
             "LABEL {label}\n  KERNEL /boot/kernel\n  INITRD /boot/base.img,/boot/site.img\n  APPEND {line}\n"
@@ -33,15 +39,16 @@ pub(crate) fn isolinux(line: &str) -> String {
     };
     format!(
         "SERIAL 0 115200\nDEFAULT xenoboot\nPROMPT 1\nTIMEOUT 10\nTOTALTIMEOUT 300\nONERROR reboot.c32\n\
-         SAY Xenoboot starts in a second. Type debug for a talkative boot.\n{}{}",
+         SAY {} Type debug for a talkative boot.\n{}{}",
+        greeting(memory),
         entry("xenoboot", line),
         entry("debug", &format!("{line} {DEBUG}")),
     )
 }
 
 /// `uuid`: the volume in which the kernel is looked for; no other medium will do. A script and no menu,
-/// because a menu, once a key was pressed, waits for ever.
-pub(crate) fn grub(line: &str, uuid: &str) -> String {
+/// because a menu, once a key was pressed, waits for ever. `memory` as above.
+pub(crate) fn grub(memory: u64, line: &str, uuid: &str) -> String {
     let boot = |line: &str| {
         format!(
             "  if linux /boot/kernel {line}; then\n    if initrd /boot/base.img /boot/site.img; then\n      boot\n    fi\n  fi\n"
@@ -50,10 +57,11 @@ pub(crate) fn grub(line: &str, uuid: &str) -> String {
     format!(
         "search --no-floppy --fs-uuid --set=root {uuid}\n\
          if serial --unit=0 --speed=115200; then\n  terminal_input console serial\n  terminal_output console serial\nfi\n\
-         echo 'Xenoboot starts in a second. Press Esc for a talkative boot.'\n\
+         echo '{} Press Esc for a talkative boot.'\n\
          if sleep --interruptible 1; then\n{}else\n{}fi\n\
          echo 'The boot medium could not be read. The machine restarts in 30 s.'\n\
          sleep 30\nreboot\n",
+        greeting(memory),
         boot(line),
         boot(&format!("{line} {DEBUG}")),
     )
@@ -77,11 +85,13 @@ mod tests {
 
     #[test]
     fn no_loader_waits_for_ever() {
-        let isolinux = isolinux("words");
+        let isolinux = isolinux(112, "words");
+        assert!(isolinux.contains("needs 112 MB of memory"));
         for line in ["TIMEOUT 10\n", "TOTALTIMEOUT 300\n", "ONERROR reboot.c32\n"] {
             assert!(isolinux.contains(line), "{line}");
         }
-        let grub = grub("words", "2026-01-01-00-00-00-00");
+        let grub = grub(112, "words", "2026-01-01-00-00-00-00");
+        assert!(grub.contains("needs 112 MB of memory"));
         assert!(!grub.contains("menuentry"));
         assert!(grub.ends_with("sleep 30\nreboot\n"));
     }

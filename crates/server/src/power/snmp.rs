@@ -3,7 +3,7 @@
 
 use super::{OFF, PowerError};
 use crate::api::{PowerAct, SnmpOutlet};
-use std::{fmt::Write as _, fs, io, os::unix::fs::PermissionsExt as _, process::Stdio};
+use std::{fs, io, os::unix::fs::PermissionsExt as _, process::Stdio};
 use tempfile::TempDir;
 use tokio::{process::Command, time::sleep};
 
@@ -82,27 +82,21 @@ pub(super) async fn switch(outlet: &SnmpOutlet, act: PowerAct) -> Result<Option<
 
 /// A folder that nobody else can read, with what Net-SNMP's snmp.conf(5) has.
 fn settings(outlet: &SnmpOutlet) -> io::Result<TempDir> {
-    let mut text = String::new();
-    let mut say = |key: &str, value: &str| {
-        // Writing to a string does not fail.
-        let _ = writeln!(text, "{key} \"{value}\"");
-    };
-    match &outlet.community {
-        Some(community) => {
-            say("defVersion", "2c");
-            say("defCommunity", community);
-        }
+    // Only texts may be in quotes.
+    let text = match &outlet.community {
+        Some(community) => format!("defVersion 2c\ndefCommunity \"{community}\"\n"),
         None => {
             let given = |text: &Option<String>| text.clone().unwrap_or_default();
-            say("defVersion", "3");
-            say("defSecurityLevel", "authPriv");
-            say("defSecurityName", &given(&outlet.user));
-            say("defAuthType", outlet.auth.as_deref().unwrap_or("SHA"));
-            say("defAuthPassphrase", &given(&outlet.auth_password));
-            say("defPrivType", "AES");
-            say("defPrivPassphrase", &given(&outlet.privacy_password));
+            format!(
+                "defVersion 3\ndefSecurityLevel authPriv\ndefAuthType {}\ndefPrivType AES\n\
+                 defSecurityName \"{}\"\ndefAuthPassphrase \"{}\"\ndefPrivPassphrase \"{}\"\n",
+                outlet.auth.as_deref().unwrap_or("SHA"),
+                given(&outlet.user),
+                given(&outlet.auth_password),
+                given(&outlet.privacy_password),
+            )
         }
-    }
+    };
     let private = fs::Permissions::from_mode(0o700);
     let folder = tempfile::Builder::new().permissions(private).tempdir()?;
     fs::write(folder.path().join("snmp.conf"), text)?;
@@ -199,6 +193,6 @@ mod tests {
         let mode = fs::metadata(folder.path()).unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0);
         let text = fs::read_to_string(folder.path().join("snmp.conf")).unwrap();
-        assert_eq!(text, "defVersion \"2c\"\ndefCommunity \"private\"\n");
+        assert_eq!(text, "defVersion 2c\ndefCommunity \"private\"\n");
     }
 }
