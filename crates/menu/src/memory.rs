@@ -31,9 +31,7 @@ impl Memory {
         self.files.insert(Place::new(device, path), content.into());
         self
     }
-}
 
-impl Memory {
     /// The paths of all files below a folder, from there.
     fn within(&self, folder: &Place) -> impl Iterator<Item = &str> {
         let prefix = format!("{}/", folder.path.trim_end_matches('/'));

@@ -19,11 +19,18 @@ use crate::{
     store::StoreError,
 };
 use axum::http::StatusCode;
-use std::{sync::Arc, time::Duration};
-use tokio::time::timeout;
+use std::{
+    io,
+    process::{Output, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{process::Command, time::timeout};
 
 /// Longest that a driver may take.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Where programs are looked for.
+const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 /// How long an outlet stays off.
 const OFF: Duration = Duration::from_secs(5);
 
@@ -54,6 +61,21 @@ impl From<PowerError> for Problem {
             }
         }
     }
+}
+
+/// Runs a program of the system's that is in `package`, with nothing of our environment; `prepare` adds what it needs.
+async fn run(
+    program: &str,
+    package: &'static str,
+    prepare: impl FnOnce(&mut Command),
+) -> Result<Output, PowerError> {
+    let mut command = Command::new(program);
+    command.env_clear().env("PATH", PATH).stdin(Stdio::null()).kill_on_drop(true);
+    prepare(&mut command);
+    command.output().await.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => PowerError::NoProgram(package),
+        _ => PowerError::Refused(format!("{program}: {error}")),
+    })
 }
 
 /// Where a driver reaches, for people; no secrets.

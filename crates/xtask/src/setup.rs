@@ -54,8 +54,6 @@ const NEEDS: &[Need] = &[
     Need { package: "pciutils", sign: Sign::Program("lspci") },
     Need { package: "fdisk", sign: Sign::Program("sfdisk") },
     // What a kernel is configured and built with.
-    // And by SNMP.
-    Need { package: "snmp", sign: Sign::Program("snmpset") },
     Need { package: "gcc", sign: Sign::Program("gcc") },
     Need { package: "make", sign: Sign::Program("make") },
     Need { package: "flex", sign: Sign::Program("flex") },
@@ -86,6 +84,8 @@ const NEEDS: &[Need] = &[
     // What switches machines by IPMI, and a management controller to switch.
     Need { package: "ipmitool", sign: Sign::Program("ipmitool") },
     Need { package: "openipmi", sign: Sign::Program("ipmi_sim") },
+    // And by SNMP.
+    Need { package: "snmp", sign: Sign::Program("snmpset") },
     Need { package: "gcc", sign: Sign::Program("cc") },
     // The server's unit is checked with it.
     Need { package: "systemd", sign: Sign::Program("systemd-analyze") },

@@ -2,7 +2,8 @@ use super::{tree::crc32c, *};
 use std::{fs, process::Command};
 
 fn run(program: &str, args: &[&str]) -> String {
-    let out = Command::new(program).args(args).output().unwrap();
+    let path = "/usr/sbin:/usr/bin:/sbin:/bin";
+    let out = Command::new(program).args(args).env("PATH", path).output().unwrap();
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
     let errors = String::from_utf8_lossy(&out.stderr).into_owned();
     assert!(out.status.success(), "{program} {args:?}: {text}{errors}");

@@ -6,6 +6,7 @@ use super::{
     superblock::{Checksum, Superblock},
 };
 use crate::{Source, number};
+use crc::{CRC_32_ISCSI, Crc};
 use ring::digest;
 use std::io;
 
@@ -143,33 +144,8 @@ pub(super) fn has_sum(block: &[u8], checksum: Checksum) -> bool {
     }
 }
 
-/// Castagnoli's polynomial, its bits in reverse (RFC 3720, appendix B.4).
-const POLYNOMIAL: u32 = 0x82f6_3b78;
-
-/// What each byte does to the sum.
-const TABLE: [u32; 256] = table();
-
-#[expect(clippy::indexing_slicing, reason = "checked when it is compiled")]
-const fn table() -> [u32; 256] {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let mut value = byte as u32;
-        let mut bit = 0;
-        while bit < 8 {
-            value = if value & 1 == 1 { value >> 1 ^ POLYNOMIAL } else { value >> 1 };
-            bit += 1;
-        }
-        table[byte] = value;
-        byte += 1;
-    }
-    table
-}
-
+/// Castagnoli's polynomial (RFC 3720, appendix B.4).
 pub(super) fn crc32c(bytes: &[u8]) -> u32 {
-    let step = |sum: u32, byte: &u8| {
-        let [low, ..] = sum.to_le_bytes();
-        sum >> 8 ^ TABLE.get(usize::from(low ^ byte)).copied().unwrap_or_default()
-    };
-    !bytes.iter().fold(!0, step)
+    const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
+    CRC.checksum(bytes)
 }

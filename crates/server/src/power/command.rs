@@ -1,6 +1,6 @@
 //! A program of the operator's. The API only names it: what it is stands in the server's folder.
 
-use super::PowerError;
+use super::{PATH, PowerError};
 use crate::api::PowerAct;
 use std::{path::Path, process::Stdio};
 use tokio::process::Command;
@@ -24,7 +24,7 @@ pub(super) async fn switch(
     let path = folder.join(program);
     let mut command = Command::new(&path);
     command.args([act.word(), machine]).stdin(Stdio::null()).kill_on_drop(true);
-    command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    command.env_clear().env("PATH", PATH);
     let done = command.output().await;
     let failed = |why: String| PowerError::Refused(format!("{}: {why}", path.display()));
     let done = done.map_err(|error| failed(error.to_string()))?;

@@ -1,9 +1,9 @@
 //! IPMI 2.0, by the usual program: `ipmitool -I lanplus`. The password goes by its environment, which other users of the
 //! computer cannot read, as they can its arguments.
 
-use super::PowerError;
+use super::{PowerError, run};
 use crate::api::PowerAct;
-use std::{io, process::Stdio, time::Duration};
+use std::time::Duration;
 use tokio::{process::Command, time::sleep};
 
 /// A management controller.
@@ -48,21 +48,14 @@ impl Controller<'_> {
 
     async fn power(&self, act: &str) -> Result<String, PowerError> {
         let port = self.port.unwrap_or(623).to_string();
-        let mut command = Command::new("ipmitool");
-        command.args(["-I", "lanplus", "-H", self.host, "-p", &port, "-U", self.user, "-E"]);
-        if let Some(suite) = self.cipher_suite {
-            command.args(["-C", &suite.to_string()]);
-        }
-        command.args(["-L", "OPERATOR", "-N", "2", "-R", "3", "chassis", "power", act]);
-        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-        command.env("IPMI_PASSWORD", self.password).stdin(Stdio::null()).kill_on_drop(true);
-        let done = match command.output().await {
-            Ok(done) => done,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(PowerError::NoProgram("ipmitool"));
-            }
-            Err(error) => return Err(PowerError::Refused(format!("ipmitool: {error}"))),
+        let suite = self.cipher_suite.map(|suite| ["-C".to_owned(), suite.to_string()]);
+        let prepare = |command: &mut Command| {
+            command.args(["-I", "lanplus", "-H", self.host, "-p", &port, "-U", self.user, "-E"]);
+            command.args(suite.iter().flatten());
+            command.args(["-L", "OPERATOR", "-N", "2", "-R", "3", "chassis", "power", act]);
+            command.env("IPMI_PASSWORD", self.password);
         };
+        let done = run("ipmitool", "ipmitool", prepare).await?;
         if done.status.success() {
             return Ok(String::from_utf8_lossy(&done.stdout).into_owned());
         }

@@ -1,9 +1,9 @@
 //! Outlets that are switched by SNMP (RFC 3416), by the usual programs of Net-SNMP: an integer is set. Passwords go by a
 //! file that nobody else can read.
 
-use super::{OFF, PowerError};
+use super::{OFF, PowerError, run};
 use crate::api::{PowerAct, SnmpOutlet};
-use std::{fs, io, os::unix::fs::PermissionsExt as _, process::Stdio};
+use std::{fs, io, os::unix::fs::PermissionsExt as _};
 use tempfile::TempDir;
 use tokio::{process::Command, time::sleep};
 
@@ -109,20 +109,14 @@ impl Agent<'_> {
     }
 
     async fn ask(&self, program: &'static str, words: &[&str]) -> Result<String, PowerError> {
-        let folder = self.settings.path();
-        let mut command = Command::new(program);
-        command.args(PATIENCE).arg("-Oqv");
-        command.arg(format!("udp:{}:{}", self.outlet.host, self.outlet.port.unwrap_or(161)));
-        command.args(words).stdin(Stdio::null()).kill_on_drop(true);
-        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("MIBS", "");
-        command.env("SNMPCONFPATH", folder).env("SNMP_PERSISTENT_DIR", folder);
-        let done = match command.output().await {
-            Ok(done) => done,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(PowerError::NoProgram("snmp"));
-            }
-            Err(error) => return Err(PowerError::Refused(format!("{program}: {error}"))),
+        let (outlet, folder) = (self.outlet, self.settings.path());
+        let address = format!("udp:{}:{}", outlet.host, outlet.port.unwrap_or(161));
+        let prepare = |command: &mut Command| {
+            command.args(PATIENCE).arg("-Oqv").arg(address).args(words);
+            // Numbers need no names for them.
+            command.env("MIBS", "").env("SNMPCONFPATH", folder).env("SNMP_PERSISTENT_DIR", folder);
         };
+        let done = run(program, "snmp", prepare).await?;
         if done.status.success() {
             return Ok(String::from_utf8_lossy(&done.stdout).into_owned());
         }

@@ -5,9 +5,11 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Request, StatusCode, header};
 use rcgen::{PKCS_ECDSA_P256_SHA256, PKCS_ED25519};
+use std::time::Duration;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    time::Instant,
 };
 
 /// Whether the server takes a certificate, and knows a machine by it (one that may have nothing: 403; without a
@@ -82,6 +84,19 @@ async fn plain_text_and_nonsense_end_only_their_own_connection() {
         assert!(!rest.starts_with(b"HTTP"));
     }
     server.machine().await.boot().await;
+}
+
+/// More than may shake hands at a time, several times over, and each might take 15 s.
+#[tokio::test]
+async fn who_connects_and_says_nothing_keeps_nobody_out() {
+    let server = TestServer::start().await;
+    let mut silent = Vec::new();
+    for _ in 0..300 {
+        silent.push(TcpStream::connect(server.address).await.unwrap());
+    }
+    let begun = Instant::now();
+    assert!(connect(&server, None).await.is_ok());
+    assert!(begun.elapsed() < Duration::from_secs(8), "after {:?}", begun.elapsed());
 }
 
 #[tokio::test]
