@@ -1,5 +1,6 @@
 # RAID, encryption and volume groups are brought up, whatever stands on whatever. To be sourced after say.sh and
-# disks.sh; $LUKS_SECRETS names the secrets of the bundle that are tried as keys.
+# disks.sh; $LUKS_SECRETS names the secrets of the bundle that are tried as keys. Before a device is opened for writing,
+# `repair_header` is called with it, where there is such a function.
 
 # Goes on until a round has found nothing new.
 bring_up() { # ro|rw
@@ -37,6 +38,7 @@ encryption_up() { # ro|rw
     blkid -t TYPE=crypto_LUKS -o device 2> /dev/null | sort | while read -r device; do
         name=luks-$(basename "$device")
         [ ! -e "/dev/mapper/$name" ] || continue
+        [ "$1" = ro ] || ! command -v repair_header > /dev/null || repair_header "$device"
         how=
         [ "$1" = rw ] || how=--readonly
         for secret in $LUKS_SECRETS; do

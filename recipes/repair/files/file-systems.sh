@@ -1,12 +1,10 @@
 # File systems. To be sourced by run.sh. docs/REPAIR.md has what becomes of which damage.
 
-log=$kept/check.log
-
 repair_content() { # DEVICE
     kind=$(kind_of "$1")
     case $kind in
         '') restore_superblock "$1" ;;
-        crypto_LUKS) lost "$1: encrypted, and none of the secrets opens it" ;;
+        crypto_LUKS) explain_encryption "$1" ;;
         LVM2_member | linux_raid_member | swap) ;;
         *) check "$kind" "$1" ;;
     esac
@@ -49,8 +47,6 @@ restore_superblock() { # DEVICE
     elif may_be_xfs "$1"; then
         repair_xfs "$1" || true
         found xfs "$1"
-    elif ! has_no_content "$1"; then
-        lost "$1: what is on it is not known"
     fi
 }
 
@@ -64,12 +60,19 @@ may_be_xfs() { # DEVICE
     return 1
 }
 
+# What is still not known when all is done.
+unknown_content() {
+    for device in $(unknown_devices); do
+        has_no_content "$device" || lost "$device: what is on it is not known"
+    done
+}
+
 has_no_content() { # DEVICE
     case $(lsblk -dno PARTTYPE "$1") in
         21686148-6449-6e6f-744e-656564454649 | e3c9e316-0b5c-4db8-817d-f92df00215ae | 0x5 | 0xf | 0x85) return 0 ;;
     esac
     # A disk without a table was looked at before; one that is all zeros was never used.
-    [ "$(lsblk -dno TYPE "$1")" = disk ] || [ "$(dd if="$1" bs=1M count=64 status=none | tr -d '\000' | head -c 1 | wc -c)" = 0 ]
+    [ "$(lsblk -dno TYPE "$1")" = disk ] || is_blank "$1"
 }
 
 # A command that repairs: an exit status up to MOST says that it succeeded.

@@ -10,8 +10,11 @@ cd "$(dirname "$0")"
 . parts/boot-loader.sh
 # What was there before, until power-off.
 kept=/run/xenoboot-repair
+log=$kept/check.log
 . ./tables.sh
 . ./arrays.sh
+. ./encryption.sh
+. ./volumes.sh
 . ./file-systems.sh
 . ./system.sh
 
@@ -27,6 +30,7 @@ for disk in $all; do
 done
 journal=$(mktemp)
 mkdir -p "$kept"
+: > "$kept/ends"
 
 # What was done, and what could not be saved.
 did() { # TEXT...
@@ -38,6 +42,15 @@ lost() { # TEXT...
     echo "lost $*" >> "$journal"
 }
 
+# What stands on the disks by now and was not looked at yet.
+repair_ends() {
+    for device in $(ends $all); do
+        ! grep -qx "$device" "$kept/ends" || continue
+        repair_content "$device"
+        [ -z "$(kind_of "$device")" ] || echo "$device" >> "$kept/ends"
+    done
+}
+
 step 5 "partition tables"
 for disk in $all; do
     repair_table "$disk"
@@ -46,21 +59,30 @@ blockdev --rereadpt $all 2> /dev/null || true
 settle_partitions $all
 
 step 15 "RAID, encryption and volume groups"
+lost_headers
 bring_up rw
 for array in $(arrays); do
     repair_array "$array"
 done
+states_of_disks
+restore_groups
+repair_parts
+lost_headers
+bring_up rw
 
 step 30 "file systems"
-for device in $(ends $all); do
-    repair_content "$device"
-done
+repair_ends
 # What was unreadable before may be a part of something now.
 bring_up rw
 
 step 60 "the installed system"
 root=/mnt/repaired
 if find_system "$root" $(ends $all); then
+    explain_crypttab "$root"
+    states_of_system "$root"
+    restore_groups
+    bring_up rw
+    repair_ends
     repair_fstab "$root"
     mount_rest "$root"
     step 80 "the boot loader"
@@ -69,6 +91,9 @@ if find_system "$root" $(ends $all); then
 else
     lost "no installed system was found on the disks: no file system with /etc and a kernel in /boot"
 fi
+
+missing_groups
+unknown_content
 
 awk '{ key = $1; n[key]++; sub(/^[^ ]* /, ""); printf "%s.%d=%s\n", key, n[key], $0 }' "$journal" |
     while IFS= read -r line; do xb report "$line"; done

@@ -31,7 +31,7 @@ repair_table() { # DISK
             ;;
         *)
             # A disk may be used as a whole, and then has no table.
-            [ -z "$(lsblk -dno PTTYPE "$1")" ] && [ -z "$(kind_of "$1")" ] || return 0
+            [ -z "$(lsblk -dno PTTYPE "$1")" ] && [ -z "$(kind_of "$1")" ] && ! has_ring "$1" || return 0
             backup_alone "$1" || search_table "$1"
             ;;
     esac
