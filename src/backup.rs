@@ -2,7 +2,7 @@
 
 use crate::{
     operator::text::{ago, size},
-    ui::{Output, WithHint},
+    ui::{self, Output, WithHint},
 };
 use anyhow::{Context, bail};
 use std::{
@@ -19,7 +19,8 @@ use xenoboot_server::backup::{self, BackupError, Contents};
     after_help = "\
 The server may run meanwhile, and should: the backup is of one moment. It holds the database, all bundles and blobs, the
 server's keys and the operator's token: whoever reads it can pose as the server. The file is made with mode 600, and only
-when all of it is there. It is a tar archive; a file must not be there already.
+when all of it is there. It is a tar archive; a file must not be there already. A database of PostgreSQL is not in the folder:
+pg_dump copies it, and the exit status here is 2.
 
 Examples:
   xenoboot backup home/server monday.backup
@@ -68,7 +69,16 @@ pub(crate) fn run(args: &Args, output: &Output) -> anyhow::Result<()> {
         File::open(folder)?.sync_all()?;
         Ok(contents)
     };
-    let made = made().with_context(|| format!("cannot back {dir} up to {file}"))?;
+    let made = match made() {
+        Err(error) if matches!(error.downcast_ref(), Some(BackupError::Elsewhere(_))) => {
+            // Of no use, however often it is tried.
+            let _ = ui::exit(Err(error).hint(
+                "pg_dump -Fc DATABASE > FILE copies the database, pg_restore brings it back; keep what is in the folder too",
+            ));
+            std::process::exit(2);
+        }
+        made => made.with_context(|| format!("cannot back {dir} up to {file}"))?,
+    };
     said("backed up", &args.file, &made, output)
 }
 

@@ -10,7 +10,7 @@ use std::{
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
-use xenoboot_server::Server;
+use xenoboot_server::{Database, Server};
 
 /// Arguments of `xenoboot serve`.
 #[derive(clap::Args)]
@@ -25,6 +25,7 @@ Examples:
   xenoboot serve home/server
   xenoboot serve home/server --listen 192.0.2.10:443
   xenoboot serve /var/lib/xenoboot --log-format json
+  PGPASSFILE=pgpass xenoboot serve home/server --database postgresql://xenoboot@db.example/xenoboot?sslmode=verify-full
   RUST_LOG=xenoboot_server=debug xenoboot serve home/server --listen 127.0.0.1:0 --json"
 )]
 pub(crate) struct Args {
@@ -33,6 +34,10 @@ pub(crate) struct Args {
     /// Where to listen; port 0 takes a free one [default: port 7443 of all addresses]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
+    /// PostgreSQL in place of SQLite in DIR: a URL without a password, or a file (mode 600) that has url = "URL"
+    /// [default: DIR/database.toml, if it is there]
+    #[arg(long, value_name = "FILE|URL")]
+    database: Option<Database>,
     /// How the log is written: lines for people, or a JSON object in each line
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
@@ -65,7 +70,8 @@ fn raise_file_limit() {
 async fn serve(args: &Args, output: &Output) -> anyhow::Result<()> {
     // Before anything is begun that they could interrupt.
     let stop = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
-    let server = Server::open(&args.dir, args.listen).await;
+    let database = args.database.clone().unwrap_or_default();
+    let server = Server::open(&args.dir, args.listen, &database).await;
     let server = match server {
         Err(error @ xenoboot_server::OpenError::Listen { .. }) => {
             return Err(error).hint("another program may have that port; --listen names another");

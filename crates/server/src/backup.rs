@@ -43,6 +43,9 @@ pub enum BackupError {
         /// What it lacks.
         missing: &'static str,
     },
+    /// The database is not in the folder.
+    #[error("the database of {} is PostgreSQL's, which is backed up by pg_dump", .0.display())]
+    Elsewhere(PathBuf),
     /// The database cannot be copied, or is not what a server can use.
     #[error("the database")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -25,6 +25,8 @@ const WEB: &str = "web.pem";
 const SEALER: &str = "power.key";
 /// How mail is sent.
 const MAIL: &str = "mail.toml";
+/// Where the database is, if not in the folder.
+pub(crate) const DATABASE_FILE: &str = "database.toml";
 /// What lets the operator in.
 const OPERATOR: &str = "operator.toml";
 /// Files that only the owner may read.
@@ -112,6 +114,11 @@ impl Home {
     /// The database's file.
     pub(crate) fn database(&self) -> PathBuf {
         self.dir.join(DATABASE)
+    }
+
+    /// The file that names another database; an operator's.
+    pub(crate) fn database_file(&self) -> PathBuf {
+        self.dir.join(DATABASE_FILE)
     }
 
     /// The folder of blobs and envelopes.

@@ -1,7 +1,7 @@
 //! The central server: machines ask it what to do and report to it, operators tell it what it shall answer.
 //!
 //! One process: TLS 1.3 on one port for machines (known by the key of their client certificate) and
-//! operators (known by a token), SQLite for what changes, a folder of content-addressed files for
+//! operators (known by a token), a database for what changes, a folder of content-addressed files for
 //! bundles and blobs. What it has acknowledged is on the disk. It holds no signing key: what it hands
 //! out is believed by machines for its signatures alone.
 #![forbid(unsafe_code)]
@@ -21,6 +21,7 @@ pub mod backup;
 mod blobs;
 mod claims;
 mod dashboard;
+mod database;
 mod doors;
 mod handlers;
 mod home;
@@ -44,5 +45,6 @@ mod time;
 mod tls;
 mod turns;
 
+pub use database::{Database, DatabaseError};
 pub use home::HomeError;
 pub use server::{OpenError, Server};

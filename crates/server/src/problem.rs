@@ -76,6 +76,7 @@ impl From<StoreError> for Problem {
             StoreError::KeyRevoked(_) => Self::new(StatusCode::FORBIDDEN, error.to_string())
                 .hint("give the machine another key: xenoboot machine rotate"),
             StoreError::Database(_)
+            | StoreError::Unreachable { .. }
             | StoreError::NotWritten
             | StoreError::Corrupt(_)
             | StoreError::Migrate(_) => Self::internal(&error),

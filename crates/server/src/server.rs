@@ -3,6 +3,7 @@
 use crate::{
     blobs::{BlobError, Blobs},
     claims::Claims,
+    database::{Database, DatabaseError},
     doors::Doors,
     handlers,
     home::{Home, HomeError, OperatorFile},
@@ -38,6 +39,9 @@ pub enum OpenError {
     /// Its folder cannot be used.
     #[error("the server's folder cannot be used")]
     Home(#[from] HomeError),
+    /// What was said of its database is not valid.
+    #[error("the server's database is not told rightly")]
+    Database(#[from] DatabaseError),
     /// Its database cannot be used.
     #[error("the server's database cannot be used")]
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -134,16 +138,21 @@ const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(15);
 
 impl Server {
     /// Opens the server's folder, which is made on the first start, and listens: on `address` (port zero: any free
-    /// one), else on port 7443 of all addresses. Writes `operator.toml` into the folder.
+    /// one), else on port 7443 of all addresses. Writes `operator.toml` into the folder. A database that is not in the
+    /// folder is waited for, a minute at most.
     ///
     /// # Errors
     /// When the folder is in use, damaged or not writable, or the address is not to be had.
-    pub async fn open(dir: &Path, address: Option<SocketAddr>) -> Result<Self, OpenError> {
+    pub async fn open(
+        dir: &Path,
+        address: Option<SocketAddr>,
+        database: &Database,
+    ) -> Result<Self, OpenError> {
         let home = Home::open(dir)?;
         let key = home.key()?;
         let (tls, pin) =
             tls::server_config(&key, &home.web()?).map_err(|e| OpenError::Tls(Box::new(e)))?;
-        let store = Store::open(&home.database()).await?;
+        let store = Store::open(&database.place(&home)?).await?;
         let blobs = Blobs::open(home.blobs()).await?;
         let token = home.token()?;
         store.set_token(handlers::tokens::OWN, &token).await?;

@@ -1,12 +1,13 @@
-//! Everything that must outlive the process, behind one type. SQLite in WAL mode with `synchronous = FULL`:
-//! what has been committed is on the disk.
+//! Everything that must outlive the process, behind one type: SQLite or PostgreSQL. What has been committed is on the disk.
 //!
-//! There is one connection that writes, so each writing transaction sees the result of the one before,
-//! and several that read. What machines say is written many at a time (`group`). The SQL keeps to what PostgreSQL has too, but for the schema.
+//! There is one connection that writes, and several that read (`connect`). Those that write take turns, over all processes,
+//! so each writing transaction sees the result of the one before. What machines say is written many at a time (`group`).
+//! Each query has one text, of what both databases have; the schema alone has two.
 
 mod assignments;
 pub(crate) mod audit;
 mod bundles;
+mod connect;
 mod counts;
 mod ends;
 mod events;
@@ -32,19 +33,19 @@ pub(crate) use retention::Removed;
 pub(crate) use runs::LogPage;
 pub(crate) use timeline::PowerOn;
 
+use crate::database::Place;
+use connect::Writer;
 use group::Group;
 use sqlx::{
-    Connection, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    Any, AnyPool, Connection, SqliteConnection, Transaction,
     migrate::{MigrateError, Migrator},
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    sqlite::SqliteConnectOptions,
 };
-use std::{error::Error, path::Path, time::Duration};
+use std::{error::Error, path::Path};
 
 /// From every release to this one.
-static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
-
-/// How many connections read.
-const READERS: u32 = 4;
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/sqlite");
+static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("./migrations/postgresql");
 
 /// Shortest beginning of an identifier that is taken for it.
 const MIN_PREFIX: usize = 4;
@@ -54,6 +55,8 @@ const MIN_PREFIX: usize = 4;
 pub(crate) enum StoreError {
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
+    #[error("{place} cannot be used")]
+    Unreachable { place: String, source: sqlx::Error },
     #[error("the database cannot be brought up to date")]
     Migrate(#[from] MigrateError),
     #[error("the database holds {0}, which is not valid")]
@@ -90,32 +93,20 @@ impl StoreError {
 }
 
 pub(crate) type Result<T> = std::result::Result<T, StoreError>;
-type Tx = Transaction<'static, Sqlite>;
+type Tx = Transaction<'static, Any>;
 
 /// The database.
 #[derive(Clone)]
 pub(crate) struct Store {
-    reader: SqlitePool,
-    writer: SqlitePool,
+    reader: AnyPool,
+    writer: Writer,
     group: Group,
 }
 
 impl Store {
     /// Opens the database, makes it if it is not there, brings it up to date.
-    pub(crate) async fn open(path: &Path) -> Result<Self> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(Duration::from_secs(30));
-        let writer =
-            SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-        MIGRATIONS.run(&writer).await?;
-        let options = options.create_if_missing(false).pragma("query_only", "ON");
-        let reader =
-            SqlitePoolOptions::new().max_connections(READERS).connect_with(options).await?;
+    pub(crate) async fn open(place: &Place) -> Result<Self> {
+        let (reader, writer) = connect::connect(place).await?;
         let group = Group::start(writer.clone());
         Ok(Self { reader, writer, group })
     }
@@ -123,12 +114,12 @@ impl Store {
     /// Ends all connections; nothing can be asked after that.
     pub(crate) async fn close(&self) {
         self.reader.close().await;
-        self.writer.close().await;
+        self.writer.pool.close().await;
     }
 
     /// Begins to write. A transaction that is dropped has changed nothing.
     async fn begin(&self) -> Result<Tx> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+        Ok(self.writer.begin().await?)
     }
 }
 
@@ -147,6 +138,11 @@ pub(crate) async fn check(path: &Path) -> std::result::Result<(), Box<dyn Error 
     }
     let known = MIGRATIONS.iter().map(|migration| migration.version).max();
     if newest > known { Err("a newer xenoboot made it".into()) } else { Ok(()) }
+}
+
+/// A text without NULs, which PostgreSQL neither keeps nor compares with: each is a question mark.
+fn without_nul(text: &str) -> String {
+    text.replace('\0', "?")
 }
 
 /// Of rows that begin with what was wanted, the only one.

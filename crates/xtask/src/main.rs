@@ -22,6 +22,7 @@ mod kernel;
 mod licences;
 mod lint;
 mod package;
+mod postgres;
 mod python;
 mod run;
 mod setup;

@@ -87,6 +87,9 @@ const NEEDS: &[Need] = &[
     // And by SNMP.
     Need { package: "snmp", sign: Sign::Program("snmpset") },
     Need { package: "gcc", sign: Sign::Program("cc") },
+    // The server's other database.
+    Need { package: "postgresql", sign: Sign::File("/usr/lib/postgresql") },
+    Need { package: "postgresql-client", sign: Sign::Program("psql") },
     // The server's unit is checked with it.
     Need { package: "systemd", sign: Sign::Program("systemd-analyze") },
     Need { package: "grub-common", sign: Sign::Program("grub-mkimage") },

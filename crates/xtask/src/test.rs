@@ -3,7 +3,9 @@
 use crate::{
     api, clippy,
     guest::{self, Background},
-    image, kernel, lint, python,
+    image, kernel, lint,
+    postgres::Postgres,
+    python,
     run::{cargo, check, linting_cargo, target, watch},
     setup,
     steps::{Count, Steps},
@@ -60,6 +62,7 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
         steps.check("aiosmtpd", || smtp(root));
         steps.check("pysnmp", || snmp(root));
         steps.run("tests", || tests(root, Kind::Unit, filter));
+        steps.run("tests with PostgreSQL", || with_postgres(root, filter));
         steps.run("documentation tests", || doc_tests(root));
     }
     if wants(Part::Vectors) {
@@ -126,7 +129,21 @@ fn purpose(root: &Path, steps: &mut Steps, filter: Option<&str>) {
 #[derive(Clone, Copy)]
 enum Kind<'a> {
     Unit,
+    /// Those that concern the database, with one at this URL.
+    Postgres(&'a str),
     Scenario(&'a Images),
+}
+
+/// What is run with PostgreSQL as well: the store, and the server but for what has to do with programs of others. Those that
+/// are called `postgres` are for it alone.
+const ON_POSTGRES: &str = "\
+    (package(xenoboot-server) and test(/^store::|^(access|assignments|connections|dashboard|enrolment|events|machines|states|\
+    transfers|upkeep)::/) and not test(ten_thousand)) or test(/(^|::)postgres/)";
+
+/// The server's tests with its other database, by nextest alone: cargo's own runner has no such choice.
+fn with_postgres(root: &Path, filter: Option<&str>) -> Result<Count> {
+    let postgres = Postgres::start()?;
+    tests(root, Kind::Postgres(&postgres.url()), filter)
 }
 
 /// The images that scenarios boot.
@@ -148,6 +165,7 @@ fn tests(root: &Path, kind: Kind<'_>, filter: Option<&str>) -> Result<Count> {
     let scenarios = ["--workspace", "--test", "scenarios"];
     let (which, at_a_time): (&[&str], _) = match kind {
         Kind::Unit => (&["--workspace"], None),
+        Kind::Postgres(_) => (&["--workspace", "--run-ignored", "all", "-E", ON_POSTGRES], None),
         Kind::Scenario(_) => (&scenarios, Some("2")),
     };
     let runner: &[&str] = if nextest.is_ok() { &["nextest", "run"] } else { &["test"] };
@@ -157,6 +175,9 @@ fn tests(root: &Path, kind: Kind<'_>, filter: Option<&str>) -> Result<Count> {
     if let Kind::Scenario(Images { iso, whole }) = kind {
         command.env("XENOBOOT_ISO", iso).env("XENOBOOT_TOOLBOX_ISO", whole);
         command.env("XENOBOOT_CLI", target(root).join("debug/xenoboot"));
+    }
+    if let Kind::Postgres(url) = kind {
+        command.env("XENOBOOT_POSTGRESQL", url);
     }
     match (at_a_time, nextest.is_ok()) {
         (Some(number), true) => drop(command.args(["-j", number])),

@@ -26,6 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// # Errors
 /// When it is not a server's folder, something cannot be read or written, or a blob is damaged.
 pub async fn back_up(dir: &Path, scratch: &Path, out: impl Write) -> Result<Contents, BackupError> {
+    if dir.join(home::DATABASE_FILE).is_file() {
+        return Err(BackupError::Elsewhere(dir.to_owned()));
+    }
     for missing in [home::DATABASE, home::KEY] {
         if !dir.join(missing).is_file() {
             return Err(BackupError::NoServer { dir: dir.to_owned(), missing });

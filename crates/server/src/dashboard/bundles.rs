@@ -117,7 +117,7 @@ fn whom(assigned: &[AssignedTo]) -> Markup {
                 _ => "by default",
             }
             ", for " (to.state)
-            @if to.once { ", once" }
+            @if to.once != 0 { ", once" }
             span .hint { " " (time(to.assigned_ms)) }
         } } }
     }

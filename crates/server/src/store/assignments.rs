@@ -17,6 +17,9 @@ pub(super) const APPLIES: &str = "\
              AND (t.value IS NULL OR l.value = t.value))))) \
     AND NOT EXISTS (SELECT 1 FROM assignment_ends e WHERE e.assignment = a.id AND e.machine = m.id)";
 
+/// Whether assignment `a` is for one time, as a number: what reads rows of either database has no truth values of SQLite.
+pub(super) const ONCE: &str = "CASE WHEN a.once THEN 1 ELSE 0 END AS once";
+
 /// Which of those is in force: the first.
 pub(super) const ORDER: &str = "\
     CASE a.scope WHEN 'rescue' THEN 0 WHEN 'machine' THEN 1 WHEN 'group' THEN 2 WHEN 'labels' THEN 3 ELSE 4 END, \

@@ -1,6 +1,6 @@
 //! The audit log: what was changed, and by whom; each entry in the transaction of the change itself.
 
-use super::{Result, Store, StoreError, Tx};
+use super::{Result, Store, StoreError, Tx, without_nul};
 use crate::{api::AuditEntry, time::now_ms};
 use serde_json::Value;
 use sqlx::FromRow;
@@ -114,11 +114,11 @@ impl Store {
     ) -> Result<Vec<AuditEntry>> {
         let rows = sqlx::query_as(
             "SELECT * FROM audit WHERE number < $1 AND \
-             ($2 = '' OR instr(actor, $2) OR instr(action, $2) OR instr(object, $2)) \
+             ($2 = '' OR REPLACE(actor, $2, '') <> actor OR REPLACE(action, $2, '') <> action OR REPLACE(object, $2, '') <> object) \
              ORDER BY number DESC LIMIT $3",
         );
         let rows: Vec<Row> =
-            rows.bind(before).bind(search).bind(limit).fetch_all(&self.reader).await?;
+            rows.bind(before).bind(without_nul(search)).bind(limit).fetch_all(&self.reader).await?;
         rows.into_iter().map(TryInto::try_into).collect()
     }
 }

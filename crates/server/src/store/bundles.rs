@@ -1,6 +1,8 @@
 //! Bundles that were pushed.
 
-use super::{Result, Store, StoreError, audit, is_hex_prefix, only};
+use super::{
+    Result, Store, StoreError, assignments::ONCE, audit, is_hex_prefix, only, without_nul,
+};
 use crate::{api, near::near, time::now_ms};
 use serde_json::json;
 use sqlx::FromRow;
@@ -46,8 +48,8 @@ pub(crate) struct AssignedTo {
     pub(crate) whom: Option<String>,
     /// The state.
     pub(crate) state: String,
-    /// For one time.
-    pub(crate) once: bool,
+    /// For one time, unless zero.
+    pub(crate) once: i64,
     /// When, milliseconds since 1970.
     pub(crate) assigned_ms: i64,
 }
@@ -100,11 +102,12 @@ impl Store {
     /// One bundle, and to whom it is assigned.
     pub(crate) async fn bundle(&self, wanted: &str) -> Result<(api::Bundle, Vec<AssignedTo>)> {
         let row = self.find_bundle(wanted).await?;
-        let rows = sqlx::query_as(
-            "SELECT a.scope, COALESCE(m.name, m.fingerprint, a.group_name, a.selector) AS whom, a.state, a.once, \
+        let sql = format!(
+            "SELECT a.scope, COALESCE(m.name, m.fingerprint, a.group_name, a.selector) AS whom, a.state, {ONCE}, \
              a.assigned_ms FROM assignments a LEFT JOIN machines m ON m.id = a.machine \
              WHERE a.bundle = $1 OR a.then_bundle = $1 ORDER BY a.id DESC LIMIT 200",
         );
+        let rows = sqlx::query_as(sqlx::AssertSqlSafe(sql));
         let assigned = rows.bind(row.id).fetch_all(&self.reader).await?;
         Ok((row.into(), assigned))
     }
@@ -119,6 +122,7 @@ impl Store {
 
     /// The bundle that `wanted` names.
     pub(super) async fn find_bundle(&self, wanted: &str) -> Result<Row> {
+        let wanted = &without_nul(wanted);
         // Of one name the highest serial; of one serial (signed anew, say) the one that was pushed last.
         let by_name = "SELECT * FROM bundles WHERE name = $1 ORDER BY serial DESC, pushed_ms DESC, id DESC LIMIT 1";
         if let Some(row) = sqlx::query_as(by_name).bind(wanted).fetch_optional(&self.reader).await?

@@ -37,7 +37,7 @@ impl Store {
                 .await?,
             flags: by("SELECT kind, COUNT(*) FROM flags GROUP BY kind ORDER BY kind").await?,
             runs: by("SELECT state, COUNT(*) FROM runs GROUP BY state ORDER BY state").await?,
-            bytes: one("SELECT COALESCE(SUM(bytes), 0) FROM boots").await?,
+            bytes: one("SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM boots").await?,
             bundles: one("SELECT COUNT(*) FROM bundles").await?,
         })
     }

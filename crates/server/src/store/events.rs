@@ -1,8 +1,8 @@
 //! What machines report: each event once, and what follows from it for its run.
 
-use super::{Result, Store, StoreError, Tx, ends, failing};
+use super::{Result, Store, StoreError, Tx, ends, failing, without_nul};
 use crate::time::now_ms;
-use sqlx::{QueryBuilder, Sqlite};
+use sqlx::AssertSqlSafe;
 use std::collections::HashMap;
 use xenoboot_wire::{
     BootId, RunId,
@@ -145,26 +145,30 @@ async fn insert(
     events: &[&Event],
     runs: &HashMap<RunId, i64>,
 ) -> Result<usize> {
-    let mut query = QueryBuilder::<Sqlite>::new(
-        "INSERT INTO events (boot, number, at_ms, received_ms, run, kind, body) ",
+    // Of the boot and the time, which are $1 and $2, and of five values of each.
+    let row = |n: usize| {
+        let [a, b, c, d, e] = [3, 4, 5, 6, 7].map(|first| n * 5 + first);
+        format!("($1, ${a}, ${b}, $2, ${c}, ${d}, ${e})")
+    };
+    let rows: Vec<String> = (0..events.len()).map(row).collect();
+    let sql = format!(
+        "INSERT INTO events (boot, number, at_ms, received_ms, run, kind, body) VALUES {}",
+        rows.join(", ")
     );
-    let now = now_ms();
-    let mut bodies = Vec::with_capacity(events.len());
+    let mut query = sqlx::query(AssertSqlSafe(sql)).bind(boot).bind(now_ms());
+    let mut bytes = 0;
     for event in events {
-        bodies
-            .push(serde_json::to_string(&event.what).map_err(|_| StoreError::Corrupt("an event"))?);
+        let body =
+            serde_json::to_string(&event.what).map_err(|_| StoreError::Corrupt("an event"))?;
+        bytes += body.len();
+        query = query
+            .bind(number(event.number))
+            .bind(number(event.at_ms))
+            .bind(event.run.and_then(|run| runs.get(&run)).copied())
+            .bind(kind(&event.what))
+            .bind(body);
     }
-    let bytes: usize = bodies.iter().map(String::len).sum();
-    query.push_values(events.iter().zip(bodies), |mut row, (event, body)| {
-        row.push_bind(boot)
-            .push_bind(number(event.number))
-            .push_bind(number(event.at_ms))
-            .push_bind(now)
-            .push_bind(event.run.and_then(|run| runs.get(&run)).copied())
-            .push_bind(kind(&event.what))
-            .push_bind(body);
-    });
-    query.build().execute(&mut **tx).await?;
+    query.execute(&mut **tx).await?;
     Ok(bytes)
 }
 
@@ -178,14 +182,22 @@ async fn follow(tx: &mut Tx, of: Of, event: &Event) -> Result<bool> {
                 "UPDATE runs SET bundle = $2, name = $3, serial = $4, assignment = \
                  (SELECT m.assignment FROM machines m WHERE m.id = runs.machine AND m.generation = $5) WHERE id = $1",
             );
-            let note = note.bind(run).bind(bundle.to_string()).bind(name).bind(number(*serial));
+            let note = note
+                .bind(run)
+                .bind(bundle.to_string())
+                .bind(without_nul(name))
+                .bind(number(*serial));
             note.bind(generation.map(number)).execute(&mut **tx).await?;
         }
         What::Progress { percent, text } => {
             let note = sqlx::query(
                 "UPDATE runs SET progress_percent = $2, progress_text = $3 WHERE id = $1",
             );
-            note.bind(run).bind(i64::from(*percent)).bind(text).execute(&mut **tx).await?;
+            note.bind(run)
+                .bind(i64::from(*percent))
+                .bind(without_nul(text))
+                .execute(&mut **tx)
+                .await?;
         }
         What::Report { key, value } => report(tx, run, key, value).await?,
         What::RunEnded { outcome, duration_ms } => {
@@ -204,7 +216,7 @@ async fn follow(tx: &mut Tx, of: Of, event: &Event) -> Result<bool> {
 async fn of_machine(tx: &mut Tx, of: Of, what: &What) -> Result<()> {
     match what {
         What::Failure { code, cause, .. } => {
-            let failure = format!("{code} {cause}");
+            let failure = without_nul(&format!("{code} {cause}"));
             let note =
                 sqlx::query("UPDATE machines SET failure = $2, failure_ms = $3 WHERE id = $1");
             note.bind(of.machine).bind(failure).bind(now_ms()).execute(&mut **tx).await?;
@@ -213,7 +225,7 @@ async fn of_machine(tx: &mut Tx, of: Of, what: &What) -> Result<()> {
             let note = sqlx::query(
                 "UPDATE machines SET phase = $2, phase_ms = $3, booted_ms = NULL WHERE id = $1 AND (boot = $4 OR boot IS NULL)",
             );
-            let note = note.bind(of.machine).bind(name).bind(now_ms()).bind(of.boot);
+            let note = note.bind(of.machine).bind(without_nul(name)).bind(now_ms()).bind(of.boot);
             note.execute(&mut **tx).await?;
         }
         What::RunStarted { .. } => {
@@ -259,8 +271,8 @@ async fn report(tx: &mut Tx, run: i64, key: &str, value: &str) -> Result<()> {
          ON CONFLICT (run, key) DO UPDATE SET value = excluded.value",
     )
     .bind(run)
-    .bind(key)
-    .bind(value)
+    .bind(without_nul(key))
+    .bind(without_nul(value))
     .bind(MAX_REPORTS)
     .execute(&mut **tx)
     .await?;
@@ -277,7 +289,7 @@ async fn end(
     let (state, code, cause, exit) = match outcome {
         Outcome::Succeeded => ("succeeded", None, None, None),
         Outcome::Failed { code, cause, exit } => {
-            ("failed", Some(code.id()), Some(cause), exit.map(i64::from))
+            ("failed", Some(code.id()), Some(without_nul(cause)), exit.map(i64::from))
         }
     };
     sqlx::query(

@@ -2,7 +2,7 @@
 
 use super::{
     Result, Store,
-    assignments::{APPLIES, ORDER},
+    assignments::{APPLIES, ONCE, ORDER},
     policy::Stored,
 };
 use crate::{
@@ -20,14 +20,14 @@ struct Row {
     group_name: Option<String>,
     selector: Option<String>,
     state: String,
-    once: bool,
+    once: i64,
     confirm_s: Option<i64>,
     reason: Option<String>,
     bundle: Option<String>,
     serial: Option<i64>,
     ended: Option<String>,
-    applies: bool,
-    for_it: bool,
+    applies: i64,
+    for_it: i64,
 }
 
 impl Row {
@@ -44,9 +44,9 @@ impl Row {
             _ => String::new(),
         };
         let once = match (self.once, self.confirm_s) {
-            (false, _) => String::new(),
-            (true, None) => ", once".to_owned(),
-            (true, Some(seconds)) => format!(", once, to be confirmed within {seconds} s"),
+            (0, _) => String::new(),
+            (_, None) => ", once".to_owned(),
+            (_, Some(seconds)) => format!(", once, to be confirmed within {seconds} s"),
         };
         format!("{}{bundle} {whom}{once}", self.state)
     }
@@ -81,10 +81,10 @@ impl Store {
         let details = self.machine(id, hub).await?;
         // What concerns the machine, with what would but for its labels or because it is over.
         let sql = format!(
-            "SELECT a.id, a.scope, a.group_name, a.selector, a.state, a.once, a.confirm_s, a.reason, b.name AS bundle, \
+            "SELECT a.id, a.scope, a.group_name, a.selector, a.state, {ONCE}, a.confirm_s, a.reason, b.name AS bundle, \
              b.serial, (SELECT e.outcome FROM assignment_ends e WHERE e.assignment = a.id AND e.machine = m.id) AS ended, \
-             COALESCE(({APPLIES}), FALSE) AS applies, COALESCE(a.scope = 'labels' OR a.machine = m.id OR \
-             a.scope = 'default' OR a.group_name IN (SELECT g.name FROM machine_groups g WHERE g.machine = m.id), FALSE) AS for_it \
+             CASE WHEN {APPLIES} THEN 1 ELSE 0 END AS applies, CASE WHEN a.scope = 'labels' OR a.machine = m.id OR \
+             a.scope = 'default' OR a.group_name IN (SELECT g.name FROM machine_groups g WHERE g.machine = m.id) THEN 1 ELSE 0 END AS for_it \
              FROM machines m JOIN assignments a ON a.machine IS NULL OR a.machine = m.id \
              LEFT JOIN bundles b ON b.id = a.bundle WHERE m.id = $1 ORDER BY {ORDER}"
         );
@@ -96,8 +96,8 @@ impl Store {
                 .fetch_one(&self.reader)
                 .await?;
         let mut steps = vec![standing(&details)];
-        let winner = rows.iter().find(|row| row.applies);
-        steps.extend(rows.iter().filter(|row| row.for_it).map(|row| {
+        let winner = rows.iter().find(|row| row.applies != 0);
+        steps.extend(rows.iter().filter(|row| row.for_it != 0).map(|row| {
             let (verdict, why) = row.why(&details.machine.labels, winner);
             Step { what: row.what(), verdict, why }
         }));

@@ -10,14 +10,17 @@ pub(crate) const FLEET_PAGE: i64 = 50;
 
 /// What machines do, in one word each: `pending` and `refused` of those that get nothing; of the others `booted`, `never`,
 /// `silent`, `failed`, `working` or `waiting`. The same distinctions as in `observed`, in SQL; a test holds them together.
-/// `$1`: before when a machine must have been heard of to be silent; `$2`: the keys that are connected, as JSON.
-const FLEET: &str = "\
+/// `$1`: before when a machine must have been heard of to be silent; `$2`: the keys that are connected, as JSON, which
+/// `strings` reads.
+fn fleet(strings: &str) -> String {
+    format!(
+        "\
     WITH fleet AS (SELECT m.*, CASE \
       WHEN m.state <> 'approved' THEN m.state \
       WHEN m.booted_ms IS NOT NULL THEN 'booted' \
       WHEN m.seen_ms IS NULL THEN 'never' \
       WHEN m.confirm_ms IS NULL AND m.seen_ms < $1 \
-        AND (m.key IS NULL OR m.key NOT IN (SELECT value FROM json_each($2))) THEN 'silent' \
+        AND (m.key IS NULL OR m.key NOT IN ({strings})) THEN 'silent' \
       WHEN m.failure_ms >= COALESCE(p.first_ms, 0) AND m.failure_ms >= COALESCE(m.phase_ms, 0) THEN 'failed' \
       WHEN m.phase = 'network' THEN 'working' \
       WHEN r.state = 'lost' AND COALESCE(m.phase, 'wait') NOT IN ('contact', 'verify', 'fetch') THEN 'waiting' \
@@ -27,15 +30,17 @@ const FLEET: &str = "\
       WHEN r.state = 'failed' THEN 'failed' \
       ELSE 'waiting' END AS doing \
     FROM machines m LEFT JOIN boots p ON p.id = m.boot \
-    LEFT JOIN runs r ON r.id = (SELECT MAX(l.id) FROM runs l WHERE l.machine = m.id) AND r.boot = m.boot) ";
+    LEFT JOIN runs r ON r.id = (SELECT MAX(l.id) FROM runs l WHERE l.machine = m.id) AND r.boot = m.boot) "
+    )
+}
 
 /// `$3`: a word of those above, or `flagged`, or nothing; `$4`: a pattern, or nothing.
 const WHERE: &str = "\
     WHERE ($3 = '' OR f.doing = $3 OR ($3 = 'flagged' AND EXISTS (SELECT 1 FROM flags x WHERE x.machine = f.id))) \
-    AND ($4 = '' OR f.name LIKE $4 ESCAPE '!' OR f.suggested_name LIKE $4 ESCAPE '!' OR f.fingerprint LIKE $4 ESCAPE '!' \
-      OR f.address LIKE $4 ESCAPE '!' \
-      OR EXISTS (SELECT 1 FROM machine_groups g WHERE g.machine = f.id AND g.name LIKE $4 ESCAPE '!') \
-      OR EXISTS (SELECT 1 FROM machine_labels l WHERE l.machine = f.id AND (l.key || '=' || l.value) LIKE $4 ESCAPE '!')) ";
+    AND ($4 = '' OR LOWER(f.name) LIKE $4 ESCAPE '!' OR LOWER(f.suggested_name) LIKE $4 ESCAPE '!' OR LOWER(f.fingerprint) LIKE $4 ESCAPE '!' \
+      OR LOWER(f.address) LIKE $4 ESCAPE '!' \
+      OR EXISTS (SELECT 1 FROM machine_groups g WHERE g.machine = f.id AND LOWER(g.name) LIKE $4 ESCAPE '!') \
+      OR EXISTS (SELECT 1 FROM machine_labels l WHERE l.machine = f.id AND LOWER(l.key || '=' || l.value) LIKE $4 ESCAPE '!')) ";
 
 const COLUMNS: &str = "\
     SELECT f.name, f.suggested_name, f.fingerprint, f.key, f.doing, f.seen_ms, f.phase, f.failure, a.state AS desired, \
@@ -46,7 +51,7 @@ const COLUMNS: &str = "\
     LEFT JOIN runs r ON r.id = (SELECT MAX(l.id) FROM runs l WHERE l.machine = f.id) ";
 
 const ORDER: &str = "\
-    ORDER BY CASE f.state WHEN 'pending' THEN 0 WHEN 'approved' THEN 1 ELSE 2 END, f.name, f.id LIMIT $5 OFFSET $6";
+    ORDER BY CASE f.state WHEN 'pending' THEN 0 WHEN 'approved' THEN 1 ELSE 2 END, f.name NULLS FIRST, f.id LIMIT $5 OFFSET $6";
 
 /// Which machines.
 pub(crate) struct Wanted<'a> {
@@ -92,14 +97,14 @@ pub(crate) struct Fleet {
     pub(crate) rows: Vec<FleetRow>,
 }
 
-/// The text as a pattern of LIKE that finds it anywhere.
+/// The text as a pattern of LIKE that finds it anywhere in what is in lower case. No text has a NUL.
 fn pattern(search: &str) -> String {
     let mut pattern = String::with_capacity(search.len() + 2);
     if search.is_empty() {
         return pattern;
     }
     pattern.push('%');
-    for c in search.chars() {
+    for c in search.to_ascii_lowercase().chars().filter(|c| *c != '\0') {
         if matches!(c, '%' | '_' | '!') {
             pattern.push('!');
         }
@@ -115,15 +120,16 @@ impl Store {
         let before = now_ms() - i64::from(self.stored_policy().await?.silent_s) * 1000;
         let online: Vec<String> = hub.online_keys().iter().map(ToString::to_string).collect();
         let online = serde_json::Value::from(online).to_string();
-        let counts = format!("{FLEET} SELECT doing, COUNT(*) FROM fleet GROUP BY doing");
+        let fleet = fleet(self.writer.kind.strings());
+        let counts = format!("{fleet} SELECT doing, COUNT(*) FROM fleet GROUP BY doing");
         let counts = sqlx::query_as(AssertSqlSafe(counts)).bind(before).bind(&online);
         let counts: Vec<(String, i64)> = counts.fetch_all(&self.reader).await?;
         let flagged = sqlx::query_scalar("SELECT COUNT(DISTINCT machine) FROM flags");
         let pattern = pattern(wanted.search);
-        let found = format!("{FLEET} SELECT COUNT(*) FROM fleet f {WHERE}");
+        let found = format!("{fleet} SELECT COUNT(*) FROM fleet f {WHERE}");
         let found = sqlx::query_scalar(AssertSqlSafe(found)).bind(before).bind(&online);
         let found = found.bind(wanted.doing).bind(&pattern).fetch_one(&self.reader).await?;
-        let rows = sqlx::query_as(AssertSqlSafe(format!("{FLEET} {COLUMNS} {WHERE} {ORDER}")));
+        let rows = sqlx::query_as(AssertSqlSafe(format!("{fleet} {COLUMNS} {WHERE} {ORDER}")));
         let rows = rows.bind(before).bind(&online).bind(wanted.doing).bind(&pattern);
         let rows = rows.bind(FLEET_PAGE).bind(wanted.page.saturating_mul(FLEET_PAGE));
         Ok(Fleet {
@@ -139,6 +145,7 @@ impl Store {
 mod tests {
     use super::*;
     use crate::api::Observed;
+    use crate::store::tests::Scratch;
     use std::collections::HashMap;
 
     /// The word for what the API says.
@@ -162,13 +169,13 @@ mod tests {
         INSERT INTO machines (fingerprint, name, state, created_ms, booted_ms, seen_ms, confirm_ms, failure, failure_ms, \
           phase, phase_ms, place) \
         SELECT n, n, 'approved', 0, b, s, c, 'XB-NET-03 x', f, p, CASE WHEN p IS NULL THEN NULL ELSE 2000 END, r FROM \
-          (SELECT 'm' || ROW_NUMBER() OVER () AS n, * FROM booted, seen, confirm, failed, phase, run)";
+          (SELECT 'm' || ROW_NUMBER() OVER () AS n, * FROM booted, seen, confirm, failed, phase, run) AS every_one";
 
     #[tokio::test]
     async fn the_list_says_what_the_machine_says() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("db")).await.unwrap();
-        sqlx::query(EVERY).bind(now_ms()).execute(&store.writer).await.unwrap();
+        let scratch = Scratch::new();
+        let store = scratch.store().await;
+        sqlx::query(EVERY).bind(now_ms()).execute(&store.writer.pool).await.unwrap();
         for more in [
             "INSERT INTO boots (machine, boot, first_ms) SELECT id, name, 1000 FROM machines",
             "INSERT INTO boots (machine, boot, first_ms) SELECT id, 'other', 500 FROM machines",
@@ -178,12 +185,13 @@ mod tests {
              CASE m.place WHEN 'elsewhere' THEN 'running' ELSE m.place END, 0, 0, 1 \
              FROM machines m JOIN boots b ON b.machine = m.id AND b.boot = 'other' WHERE m.place IS NOT NULL",
         ] {
-            sqlx::query(more).execute(&store.writer).await.unwrap();
+            sqlx::query(more).execute(&store.writer.pool).await.unwrap();
         }
         let hub = Hub::default();
         let all = store.machines(None, &hub).await.unwrap().into_iter();
         let all: HashMap<_, _> = all.map(|m| (m.machine.fingerprint, m.machine.observed)).collect();
-        let sql = format!("{FLEET} SELECT fingerprint, doing FROM fleet");
+        let fleet = fleet(store.writer.kind.strings());
+        let sql = format!("{fleet} SELECT fingerprint, doing FROM fleet");
         let rows = sqlx::query_as(AssertSqlSafe(sql)).bind(now_ms() - 180_000).bind("[]");
         let rows: Vec<(String, String)> = rows.fetch_all(&store.reader).await.unwrap();
         assert_eq!(rows.len(), 2 * 3 * 2 * 4 * 8 * 6);
@@ -195,6 +203,6 @@ mod tests {
     #[test]
     fn patterns_are_text() {
         assert_eq!(pattern(""), "");
-        assert_eq!(pattern("a_1%!"), "%a!_1!%!!%");
+        assert_eq!(pattern("A_1%!\0"), "%a!_1!%!!%");
     }
 }

@@ -4,9 +4,8 @@
 //! the next transaction. Each has a savepoint of its own, so that one that fails takes no other with it, and is answered
 //! when all of them are on the disk.
 
-use super::{Result, Store, StoreError, Tx, audit};
+use super::{Result, Store, StoreError, Tx, audit, connect::Writer};
 use futures_util::future::BoxFuture;
-use sqlx::SqlitePool;
 use tokio::sync::{mpsc, oneshot};
 
 /// Most in one transaction: an operator's write may come after it.
@@ -23,7 +22,7 @@ pub(super) struct Group(mpsc::Sender<Job>);
 
 impl Group {
     /// Works until nobody can ask for anything any more.
-    pub(super) fn start(writer: SqlitePool) -> Self {
+    pub(super) fn start(writer: Writer) -> Self {
         let (sender, mut jobs) = mpsc::channel(MOST);
         tokio::spawn(async move {
             let mut batch = Vec::with_capacity(MOST);
@@ -47,8 +46,8 @@ impl Group {
     }
 }
 
-async fn write(writer: &SqlitePool, jobs: Vec<Job>) -> sqlx::Result<()> {
-    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
+async fn write(writer: &Writer, jobs: Vec<Job>) -> sqlx::Result<()> {
+    let mut tx = writer.begin().await?;
     let mut done = Vec::new();
     for job in jobs {
         done.push(job(&mut tx).await?);
@@ -92,6 +91,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{database::Kind, store::tests::Scratch};
 
     async fn set(store: Store, n: i64) -> Result<i64> {
         store
@@ -107,8 +107,8 @@ mod tests {
 
     #[tokio::test]
     async fn one_that_fails_takes_no_other_with_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("db")).await.unwrap();
+        let scratch = Scratch::new();
+        let store = scratch.store().await;
         let results =
             futures_util::future::join_all((1..=1000).map(|n| tokio::spawn(set(store.clone(), n))))
                 .await;
@@ -125,8 +125,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_fault_ends_no_more_than_what_was_written_with_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("db")).await.unwrap();
+        let scratch = Scratch::new();
+        let store = scratch.store().await;
         let fault = store.together::<()>(|_| Box::pin(async { panic!("a fault") }));
         assert!(matches!(fault.await, Err(StoreError::NotWritten)));
         assert!(matches!(set(store.clone(), 1).await, Ok(1)));
@@ -134,12 +134,18 @@ mod tests {
 
     #[tokio::test]
     async fn what_cannot_be_committed_is_not_acknowledged() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("db")).await.unwrap();
+        let scratch = Scratch::new();
+        let store = scratch.store().await;
         // Noticed when it is committed, and not before.
-        let bad = store.together(|tx| {
+        let defer = match store.writer.kind {
+            Kind::Sqlite => "PRAGMA defer_foreign_keys = ON",
+            Kind::Postgres => {
+                "ALTER TABLE machine_groups ALTER CONSTRAINT machine_groups_machine_fkey DEFERRABLE INITIALLY DEFERRED"
+            }
+        };
+        let bad = store.together(move |tx| {
             Box::pin(async move {
-                sqlx::query("PRAGMA defer_foreign_keys = ON").execute(&mut **tx).await?;
+                sqlx::query(defer).execute(&mut **tx).await?;
                 let bad = "INSERT INTO machine_groups (machine, name) VALUES (7, 'none')";
                 sqlx::query(bad).execute(&mut **tx).await?;
                 Ok(())

@@ -299,6 +299,7 @@ async fn add_groups(tx: &mut Tx, machine: i64, groups: &[String]) -> Result<()> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::tests::Scratch;
     use xenoboot_wire::{
         BootId, Nonce, PROTOCOL, Version,
         boot::{ImageInfo, Inventory},
@@ -321,16 +322,17 @@ mod tests {
 
     #[tokio::test]
     async fn pending_machines_are_bounded_and_those_present_stay_longest() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("db")).await.unwrap();
+        let scratch = Scratch::new();
+        let store = scratch.store().await;
         // As many as there may be, the first heard of longest ago; and one that is not pending.
         sqlx::query(
             "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1) \
              INSERT INTO machines (key, fingerprint, state, created_ms, seen_ms) \
-             SELECT printf('%064x', i), 'f' || i, CASE i WHEN 1 THEN 'refused' ELSE 'pending' END, 0, i FROM n",
+             SELECT SUBSTR($2 || i, LENGTH(CAST(i AS TEXT)) + 1), 'f' || i, CASE i WHEN 1 THEN 'refused' ELSE 'pending' END, 0, i FROM n",
         )
         .bind(MAX_PENDING + 1)
-        .execute(&store.writer)
+        .bind("0".repeat(64))
+        .execute(&store.writer.pool)
         .await
         .unwrap();
         let (request, address) = (request(), String::new());

@@ -42,7 +42,8 @@ impl Store {
              sealed = excluded.sealed, attempts = excluded.attempts, wait_s = excluded.wait_s, cycles = 0, due_ms = NULL",
         );
         let set = set.bind(machine).bind(kept.driver).bind(kept.address).bind(kept.sealed);
-        set.bind(kept.attempts).bind(kept.wait_s).execute(&mut *tx).await?;
+        let (attempts, wait_s) = (i64::from(kept.attempts), i64::from(kept.wait_s));
+        set.bind(attempts).bind(wait_s).execute(&mut *tx).await?;
         let detail = json!({ "driver": kept.driver, "address": kept.address });
         audit::note_of(&mut tx, machine, "power.set", detail).await?;
         Ok(tx.commit().await?)

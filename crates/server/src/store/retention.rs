@@ -82,7 +82,8 @@ impl Store {
 
     async fn remove_much(&self, most: i64, removed: &mut Removed) -> Result<()> {
         loop {
-            let all = sqlx::query_scalar("SELECT COALESCE(SUM(bytes), 0) FROM boots");
+            let all =
+                sqlx::query_scalar("SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM boots");
             let mut all: i64 = all.fetch_one(&self.reader).await?;
             if all <= most {
                 return Ok(());

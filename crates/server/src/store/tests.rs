@@ -1,4 +1,7 @@
-//! Databases of releases before this one are brought up to date with what is in them.
+//! Databases of releases before this one are brought up to date with what is in them; and a database of a test's own.
+
+#[path = "../../tests/routes/scratch.rs"]
+mod scratch;
 
 use super::*;
 use crate::{
@@ -7,10 +10,31 @@ use crate::{
 };
 use sqlx::Row;
 use std::fs;
+use tempfile::TempDir;
+
+/// An empty database, gone when this is dropped.
+pub(super) struct Scratch {
+    dir: TempDir,
+    postgres: Option<scratch::Scratch>,
+}
+
+impl Scratch {
+    pub(super) fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap(), postgres: scratch::Scratch::new() }
+    }
+
+    pub(super) async fn store(&self) -> Store {
+        let place = match &self.postgres {
+            Some(postgres) => Place::postgres(&postgres.url()),
+            None => Place::sqlite(&self.dir.path().join("a %41?#file")),
+        };
+        Store::open(&place.unwrap()).await.unwrap()
+    }
+}
 
 /// A database as a release with this many migrations made it.
 async fn of_release(dir: &Path, migrations: usize) -> (std::path::PathBuf, SqliteConnection) {
-    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/sqlite");
     let theirs = dir.join("migrations");
     fs::create_dir_all(&theirs).unwrap();
     let mut names: Vec<_> =
@@ -51,7 +75,8 @@ async fn a_database_of_the_first_release_keeps_what_is_in_it() {
     sqlx::raw_sql(FIRST).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
 
-    let store = Store::open(&path).await.unwrap();
+    let place = Place::sqlite(&path).unwrap();
+    let store = Store::open(&place).await.unwrap();
     let hub = Hub::default();
     let machines = store.machines(None, &hub).await.unwrap();
     assert_eq!(machines.len(), 3);
@@ -79,13 +104,13 @@ async fn a_database_of_the_first_release_keeps_what_is_in_it() {
     assert!(id.get::<i64, _>(0) > 9, "an id of an assignment that is gone is used again");
     // Opened again it is as it was.
     store.close().await;
-    assert_eq!(Store::open(&path).await.unwrap().machines(None, &hub).await.unwrap().len(), 3);
+    assert_eq!(Store::open(&place).await.unwrap().machines(None, &hub).await.unwrap().len(), 3);
 }
 
 #[tokio::test]
 async fn old_logs_go_and_those_of_today_stay() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(&dir.path().join("db")).await.unwrap();
+    let scratch = Scratch::new();
+    let store = scratch.store().await;
     let day = 86_400_000;
     let now = crate::time::now_ms();
     // Three power-ons of one machine: long ago, begun long ago and going on, and of today; 1 MiB of lines in each.
@@ -100,7 +125,7 @@ async fn old_logs_go_and_those_of_today_stay() {
             (2, 1, 0, 2, 2, 'line', '{{}}'), (2, 2, 0, 2, NULL, 'phase', '{{}}'), (2, 3, 0, {now}, NULL, 'phase', '{{}}'), \
             (3, 1, 0, {now}, 3, 'line', '{{}}');"
     );
-    sqlx::raw_sql(sqlx::AssertSqlSafe(setup)).execute(&store.writer).await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(setup)).execute(&store.writer.pool).await.unwrap();
     let policy = |keep_days, keep_mb| api::Policy { keep_days, keep_mb, ..api::Policy::default() };
     store.set_policy(&policy(0, 0)).await.unwrap();
     assert_eq!(store.tidy().await.unwrap(), Removed::default());
@@ -110,7 +135,7 @@ async fn old_logs_go_and_those_of_today_stay() {
     assert_eq!(store.tidy().await.unwrap(), Removed { events: 3, runs: 1, boots: 1 });
     assert_eq!(store.tidy().await.unwrap(), Removed::default());
     // Then by size: not the power-on that the machine is in.
-    sqlx::query("UPDATE boots SET bytes = 1048576").execute(&store.writer).await.unwrap();
+    sqlx::query("UPDATE boots SET bytes = 1048576").execute(&store.writer.pool).await.unwrap();
     store.set_policy(&policy(0, 1)).await.unwrap();
     assert_eq!(store.tidy().await.unwrap(), Removed { events: 1, runs: 1, boots: 1 });
     store.set_policy(&policy(0, 1)).await.unwrap();

@@ -1,5 +1,6 @@
 //! A server in a folder of its own; machines and an operator that speak to it over TLS.
 
+use crate::scratch::Scratch;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{HeaderMap, Method, Request, StatusCode, client::conn::http2::SendRequest, header};
@@ -26,7 +27,7 @@ use tempfile::TempDir;
 use tokio::{net::TcpStream, sync::oneshot, task::JoinHandle, time::timeout};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use xenoboot_bundle::{Manifest, SigningKey, sign};
-use xenoboot_server::Server;
+use xenoboot_server::{Database, Server};
 use xenoboot_wire::{
     BootId, Digest, FleetId, MachineKey, Nonce, PROTOCOL, Pin, RunId, Version,
     boot::{BootReply, BootRequest, ImageInfo, Inventory, Order, WaitReply, WaitRequest},
@@ -40,6 +41,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(30);
 /// A running server.
 pub(crate) struct TestServer {
     pub(crate) dir: TempDir,
+    scratch: Option<Scratch>,
     pub(crate) address: SocketAddr,
     pub(crate) pin: Pin,
     token: String,
@@ -53,6 +55,7 @@ impl TestServer {
         let address = "127.0.0.1:0".parse().unwrap();
         let mut server = Self {
             dir,
+            scratch: Scratch::new(),
             address,
             pin: Pin(Digest([0; 32])),
             token: String::new(),
@@ -67,7 +70,7 @@ impl TestServer {
     pub(crate) async fn start_again(&mut self) {
         self.stop().await;
         let address = SocketAddr::new(self.address.ip(), 0);
-        let server = Server::open(&self.folder(), Some(address)).await.unwrap();
+        let server = Server::open(&self.folder(), Some(address), &self.database()).await.unwrap();
         (self.address, self.pin) = (server.address(), server.pin());
         let operator = fs::read_to_string(self.folder().join("operator.toml")).unwrap();
         let token = operator.lines().find_map(|line| line.strip_prefix("token = ")).unwrap();
@@ -84,6 +87,23 @@ impl TestServer {
         if let Some(running) = self.running.take() {
             timeout(SOON, running).await.expect("the server does not stop").unwrap();
         }
+    }
+
+    /// Which database it uses.
+    pub(crate) fn database(&self) -> Database {
+        let url = self.scratch.as_ref().map(|scratch| Database::Url(scratch.url()));
+        url.unwrap_or_default()
+    }
+
+    /// Whether a text is anywhere in the database.
+    pub(crate) fn keeps(&self, text: &str) -> bool {
+        let files = match &self.scratch {
+            Some(scratch) => vec![scratch.dump()],
+            None => ["xenoboot.sqlite", "xenoboot.sqlite-wal"]
+                .map(|name| fs::read(self.folder().join(name)).unwrap())
+                .to_vec(),
+        };
+        files.iter().any(|file| file.windows(text.len()).any(|bytes| bytes == text.as_bytes()))
     }
 
     pub(crate) fn folder(&self) -> std::path::PathBuf {

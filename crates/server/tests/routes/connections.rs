@@ -102,8 +102,12 @@ async fn who_connects_and_says_nothing_keeps_nobody_out() {
 #[tokio::test]
 async fn a_folder_has_one_server_and_the_secrets_are_the_same_after_a_restart() {
     let mut server = TestServer::start().await;
-    let second =
-        xenoboot_server::Server::open(&server.folder(), Some("127.0.0.1:0".parse().unwrap())).await;
+    let second = xenoboot_server::Server::open(
+        &server.folder(),
+        Some("127.0.0.1:0".parse().unwrap()),
+        &server.database(),
+    )
+    .await;
     assert!(second.unwrap_err().to_string().contains("folder"));
     let (pin, machines) = (server.pin, server.get("machines").await);
     server.start_again().await;

@@ -18,6 +18,7 @@ mod events;
 mod machines;
 mod mail;
 mod power;
+mod scratch;
 mod states;
 mod transfers;
 mod upkeep;

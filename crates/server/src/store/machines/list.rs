@@ -8,10 +8,10 @@ use super::{
 use crate::{
     api::{self, Assigned, Target},
     hub::Hub,
-    store::{ends::desired, runs::LastRun},
+    store::{assignments::ONCE, ends::desired, runs::LastRun},
     time::now_ms,
 };
-use sqlx::FromRow;
+use sqlx::{AssertSqlSafe, FromRow};
 use std::collections::{BTreeMap, HashMap};
 
 #[derive(FromRow)]
@@ -40,7 +40,7 @@ pub(super) struct Row {
     group_name: Option<String>,
     selector: Option<String>,
     desired: Option<String>,
-    once: Option<bool>,
+    once: i64,
     confirm_s: Option<i64>,
     reason: Option<String>,
     assigned_ms: Option<i64>,
@@ -68,7 +68,7 @@ impl Row {
             name: self.bundle_name.clone(),
             serial: self.serial,
             by,
-            once: self.once.unwrap_or_default(),
+            once: self.once != 0,
             confirm_within_s: self.confirm_s,
             reason: self.reason.clone(),
             assigned_ms,
@@ -96,17 +96,16 @@ impl Store {
         only: Option<i64>,
         hub: &Hub,
     ) -> Result<Vec<api::MachineDetails>> {
-        let rows: Vec<Row> = sqlx::query_as(
-            "SELECT m.*, a.scope, a.group_name, a.selector, a.state AS desired, a.once, a.confirm_s, a.reason, a.assigned_ms, \
+        let sql = format!(
+            "SELECT m.*, a.scope, a.group_name, a.selector, a.state AS desired, {ONCE}, a.confirm_s, a.reason, a.assigned_ms, \
              b.digest, b.name AS bundle_name, b.serial, p.first_ms AS boot_ms \
              FROM machines m LEFT JOIN assignments a ON a.id = m.assignment LEFT JOIN bundles b ON b.id = a.bundle \
              LEFT JOIN boots p ON p.id = m.boot \
              WHERE m.id = $1 OR $1 = 0 \
-             ORDER BY CASE m.state WHEN 'pending' THEN 0 WHEN 'approved' THEN 1 ELSE 2 END, m.name, m.id",
-        )
-        .bind(only.unwrap_or_default())
-        .fetch_all(&self.reader)
-        .await?;
+             ORDER BY CASE m.state WHEN 'pending' THEN 0 WHEN 'approved' THEN 1 ELSE 2 END, m.name NULLS FIRST, m.id",
+        );
+        let rows = sqlx::query_as(AssertSqlSafe(sql)).bind(only.unwrap_or_default());
+        let rows: Vec<Row> = rows.fetch_all(&self.reader).await?;
         let mut about = About {
             groups: self.groups(only).await?,
             labels: self.labels(only).await?,

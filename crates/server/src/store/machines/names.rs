@@ -1,8 +1,11 @@
 //! What machines are called: finding one, and giving one a name of its own.
 
 use super::{Result, Store, StoreError, Tx};
-use crate::{near::near, store::MIN_PREFIX};
-use sqlx::{FromRow, QueryBuilder, Sqlite};
+use crate::{
+    near::near,
+    store::{MIN_PREFIX, without_nul},
+};
+use sqlx::{AssertSqlSafe, FromRow};
 use std::collections::BTreeSet;
 
 impl Store {
@@ -11,15 +14,14 @@ impl Store {
         if machines.is_empty() {
             return Ok(Vec::new());
         }
-        let mut query = QueryBuilder::<Sqlite>::new(
-            "SELECT COALESCE(name, fingerprint) FROM machines WHERE id IN (",
+        // They are numbers: nothing needs to be quoted.
+        let ids: Vec<String> = machines.iter().map(ToString::to_string).collect();
+        let sql = format!(
+            "SELECT COALESCE(name, fingerprint) FROM machines WHERE id IN ({}) ORDER BY id",
+            ids.join(", ")
         );
-        let mut ids = query.separated(", ");
-        for id in machines {
-            ids.push_bind(*id);
-        }
-        query.push(") ORDER BY id");
-        Ok(query.build_query_scalar().fetch_all(&self.reader).await?)
+        let names = sqlx::query_scalar(AssertSqlSafe(sql)).persistent(false);
+        Ok(names.fetch_all(&self.reader).await?)
     }
 
     /// The machine that `wanted` names.
@@ -30,6 +32,7 @@ impl Store {
             name: Option<String>,
             fingerprint: String,
         }
+        let wanted = &without_nul(wanted);
         let fingerprint = fingerprint_prefix(wanted);
         // A name may look like the beginning of a key: names win, then whole identifiers, then beginnings.
         let rows: Vec<Row> = sqlx::query_as(
@@ -40,8 +43,10 @@ impl Store {
         .bind(&fingerprint)
         .fetch_all(&self.reader)
         .await?;
-        let named =
-            rows.iter().find(|row| row.name.as_deref() == Some(wanted)).or_else(|| rows.first());
+        let named = rows
+            .iter()
+            .find(|row| row.name.as_deref() == Some(wanted.as_str()))
+            .or_else(|| rows.first());
         if let Some(row) = named {
             return Ok(row.id);
         }
@@ -52,8 +57,11 @@ impl Store {
                 "SELECT id, name, fingerprint FROM machines \
                  WHERE key LIKE $1 || '%' OR fingerprint LIKE $2 || '%' LIMIT 5",
             );
-            let rows: Vec<Row> =
-                rows.bind(wanted).bind(&fingerprint).fetch_all(&self.reader).await?;
+            let rows: Vec<Row> = rows
+                .bind(wanted.to_ascii_lowercase())
+                .bind(&fingerprint)
+                .fetch_all(&self.reader)
+                .await?;
             if let Some(row) =
                 crate::store::only("machine", wanted, rows, |row| row.fingerprint.clone())?
             {
