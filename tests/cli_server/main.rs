@@ -14,4 +14,6 @@ mod killed;
 mod machine;
 mod operator;
 mod program;
+#[path = "../../crates/server/tests/routes/scratch.rs"]
+mod scratch;
 mod simulate;

@@ -1,5 +1,6 @@
 //! The program: as a server that can be killed, and as an operator's command.
 
+use crate::scratch::Scratch;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::{
@@ -18,13 +19,16 @@ pub(crate) const SOON: Duration = Duration::from_secs(60);
 pub(crate) struct Server {
     pub(crate) dir: TempDir,
     pub(crate) address: SocketAddr,
+    /// Its database, when that is one of PostgreSQL.
+    pub(crate) scratch: Option<Scratch>,
     child: Option<Child>,
 }
 
 impl Server {
     pub(crate) fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut server = Self { dir, address: "127.0.0.1:0".parse().unwrap(), child: None };
+        let (address, scratch) = ("127.0.0.1:0".parse().unwrap(), Scratch::new());
+        let mut server = Self { dir, address, scratch, child: None };
         server.start_again();
         server
     }
@@ -46,6 +50,9 @@ impl Server {
             "--listen",
             &self.address.to_string(),
         ]);
+        if let Some(scratch) = &self.scratch {
+            command.args(["--database", &scratch.url()]);
+        }
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();

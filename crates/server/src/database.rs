@@ -1,4 +1,4 @@
-//! Which database a server uses: SQLite in its folder, or PostgreSQL, which several servers can share.
+//! Which database a server uses: SQLite in its folder, or PostgreSQL.
 
 use crate::home::{Home, HomeError, read_secret};
 use serde::Deserialize;

@@ -132,3 +132,20 @@ fn is_root() -> Result<bool> {
     let id = Command::new("id").arg("-u").output().context("id")?;
     Ok(id.stdout.trim_ascii() == b"0")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_for_any_user_and_is_gone_afterwards() {
+        let postgres = Postgres::start().unwrap();
+        let (folder, url) = (postgres.folder.clone(), format!("{}/postgres", postgres.url()));
+        let ask = || Command::new("psql").args(["-XAtc", "SELECT 6 * 7", &url]).output().unwrap();
+        assert_eq!(ask().stdout, b"42\n");
+        let log = env::temp_dir().join(format!("{}.log", postgres.name()));
+        assert!(folder.exists() && log.exists());
+        drop(postgres);
+        assert!(!folder.exists() && !log.exists() && !ask().status.success());
+    }
+}

@@ -87,8 +87,11 @@ const NEEDS: &[Need] = &[
     // And by SNMP.
     Need { package: "snmp", sign: Sign::Program("snmpset") },
     Need { package: "gcc", sign: Sign::Program("cc") },
-    // The server's other database.
-    Need { package: "postgresql", sign: Sign::File("/usr/lib/postgresql") },
+    // The server's other database; its client's programs are in the same folder.
+    Need {
+        package: "postgresql",
+        sign: Sign::Runs(&["sh", "-c", "ls /usr/lib/postgresql/*/bin/initdb"]),
+    },
     Need { package: "postgresql-client", sign: Sign::Program("psql") },
     // The server's unit is checked with it.
     Need { package: "systemd", sign: Sign::Program("systemd-analyze") },

@@ -134,14 +134,19 @@ enum Kind<'a> {
     Scenario(&'a Images),
 }
 
-/// What is run with PostgreSQL as well: the store, and the server but for what has to do with programs of others. Those that
-/// are called `postgres` are for it alone.
+/// What is run with PostgreSQL as well: the store, the server but for what has to do with programs of others, and what becomes
+/// of machines when it is killed. Those that are called `postgres` are for it alone.
 const ON_POSTGRES: &str = "\
     (package(xenoboot-server) and test(/^store::|^(access|assignments|connections|dashboard|enrolment|events|machines|states|\
-    transfers|upkeep)::/) and not test(ten_thousand)) or test(/(^|::)postgres/)";
+    transfers|upkeep)::/) and not test(ten_thousand)) or (binary(cli_server) and test(/^(killed|simulate)::/)) or \
+    test(/(^|::)postgres/)";
 
 /// The server's tests with its other database, by nextest alone: cargo's own runner has no such choice.
 fn with_postgres(root: &Path, filter: Option<&str>) -> Result<Count> {
+    if !has_nextest(root) {
+        println!("not run: it needs cargo-nextest (cargo install --locked cargo-nextest)");
+        return Ok(Count { skipped: 1, ..Count::default() });
+    }
     let postgres = Postgres::start()?;
     tests(root, Kind::Postgres(&postgres.url()), filter)
 }
@@ -160,15 +165,14 @@ fn images(root: &Path) -> Result<Images> {
 
 /// Runs tests by nextest where that is installed, else by cargo's own runner.
 fn tests(root: &Path, kind: Kind<'_>, filter: Option<&str>) -> Result<Count> {
-    let nextest =
-        check(cargo(root, &["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()));
+    let nextest = has_nextest(root);
     let scenarios = ["--workspace", "--test", "scenarios"];
     let (which, at_a_time): (&[&str], _) = match kind {
         Kind::Unit => (&["--workspace"], None),
         Kind::Postgres(_) => (&["--workspace", "--run-ignored", "all", "-E", ON_POSTGRES], None),
         Kind::Scenario(_) => (&scenarios, Some("2")),
     };
-    let runner: &[&str] = if nextest.is_ok() { &["nextest", "run"] } else { &["test"] };
+    let runner: &[&str] = if nextest { &["nextest", "run"] } else { &["test"] };
     let mut command = linting_cargo(root, runner);
     command.args(which).arg("--no-fail-fast");
     command.args(filter);
@@ -179,7 +183,7 @@ fn tests(root: &Path, kind: Kind<'_>, filter: Option<&str>) -> Result<Count> {
     if let Kind::Postgres(url) = kind {
         command.env("XENOBOOT_POSTGRESQL", url);
     }
-    match (at_a_time, nextest.is_ok()) {
+    match (at_a_time, nextest) {
         (Some(number), true) => drop(command.args(["-j", number])),
         (Some(number), false) => drop(command.args(["--", "--test-threads", number])),
         (None, _) => {}
@@ -195,6 +199,11 @@ fn tests(root: &Path, kind: Kind<'_>, filter: Option<&str>) -> Result<Count> {
         sum.failed = 1;
     }
     Ok(sum)
+}
+
+fn has_nextest(root: &Path) -> bool {
+    let mut version = cargo(root, &["nextest", "--version"]);
+    check(version.stdout(Stdio::null()).stderr(Stdio::null())).is_ok()
 }
 
 /// What a runner's closing line says.

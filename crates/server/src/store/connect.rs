@@ -40,6 +40,20 @@ impl Kind {
             Self::Postgres => "SELECT json_array_elements_text($2::json)",
         }
     }
+
+    /// Placeholders for rows of values. SQLite takes numbers too, but then looks each up in a list of all of them, whenever
+    /// such a query is prepared and run.
+    pub(super) fn rows(self, rows: usize, columns: usize) -> String {
+        let value = |row: usize, column: usize| match self {
+            Self::Sqlite => "?".to_owned(),
+            Self::Postgres => format!("${}", row * columns + column),
+        };
+        let row = |row| {
+            let values: Vec<_> = (1..=columns).map(|column| value(row, column)).collect();
+            format!("({})", values.join(", "))
+        };
+        (0..rows).map(row).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// The connection that writes.

@@ -1,7 +1,7 @@
 //! What machines report: each event once, and what follows from it for its run.
 
 use super::{Result, Store, StoreError, Tx, ends, failing, without_nul};
-use crate::time::now_ms;
+use crate::{database::Kind, time::now_ms};
 use sqlx::AssertSqlSafe;
 use std::collections::HashMap;
 use xenoboot_wire::{
@@ -27,7 +27,7 @@ pub(super) async fn boot_row(tx: &mut Tx, machine: i64, boot: &str) -> Result<(i
 }
 
 /// An event's kind, by which it can be found.
-fn kind(what: &What) -> &'static str {
+fn name(what: &What) -> &'static str {
     match what {
         What::Line { .. } => "line",
         What::Phase { .. } => "phase",
@@ -55,11 +55,12 @@ impl Store {
     /// acknowledged by a server that has lost them (a database restored from a backup) and do not
     /// come again: what comes is stored, and the log shows the gap.
     pub(crate) async fn add_events(&self, machine: i64, batch: EventBatch) -> Result<Stored> {
-        self.together(move |tx| Box::pin(async move { add(tx, machine, &batch).await })).await
+        let kind = self.writer.kind;
+        self.together(move |tx| Box::pin(async move { add(tx, kind, machine, &batch).await })).await
     }
 }
 
-async fn add(tx: &mut Tx, machine: i64, batch: &EventBatch) -> Result<Stored> {
+async fn add(tx: &mut Tx, kind: Kind, machine: i64, batch: &EventBatch) -> Result<Stored> {
     let (boot, through) = boot_row(tx, machine, &batch.boot.to_string()).await?;
     let is_new = |event: &&Event| number(event.number) > through;
     let new: Vec<&Event> = batch.events.iter().filter(is_new).collect();
@@ -77,7 +78,7 @@ async fn add(tx: &mut Tx, machine: i64, batch: &EventBatch) -> Result<Stored> {
             runs.insert(run, run_row(tx, machine, boot, run, event).await?);
         }
     }
-    let bytes = insert(tx, boot, &new, &runs).await?;
+    let bytes = insert(tx, kind, boot, &new, &runs).await?;
     let mut changed = false;
     for event in &new {
         let run = event.run.and_then(|run| runs.get(&run)).copied();
@@ -141,31 +142,28 @@ async fn run_row(tx: &mut Tx, machine: i64, boot: i64, run: RunId, event: &Event
 /// Returns how many bytes they take.
 async fn insert(
     tx: &mut Tx,
+    kind: Kind,
     boot: i64,
     events: &[&Event],
     runs: &HashMap<RunId, i64>,
 ) -> Result<usize> {
-    // Of the boot and the time, which are $1 and $2, and of five values of each.
-    let row = |n: usize| {
-        let [a, b, c, d, e] = [3, 4, 5, 6, 7].map(|first| n * 5 + first);
-        format!("($1, ${a}, ${b}, $2, ${c}, ${d}, ${e})")
-    };
-    let rows: Vec<String> = (0..events.len()).map(row).collect();
     let sql = format!(
         "INSERT INTO events (boot, number, at_ms, received_ms, run, kind, body) VALUES {}",
-        rows.join(", ")
+        kind.rows(events.len(), 7)
     );
-    let mut query = sqlx::query(AssertSqlSafe(sql)).bind(boot).bind(now_ms());
-    let mut bytes = 0;
+    let mut query = sqlx::query(AssertSqlSafe(sql));
+    let (now, mut bytes) = (now_ms(), 0);
     for event in events {
         let body =
             serde_json::to_string(&event.what).map_err(|_| StoreError::Corrupt("an event"))?;
         bytes += body.len();
         query = query
+            .bind(boot)
             .bind(number(event.number))
             .bind(number(event.at_ms))
+            .bind(now)
             .bind(event.run.and_then(|run| runs.get(&run)).copied())
-            .bind(kind(&event.what))
+            .bind(name(&event.what))
             .bind(body);
     }
     query.execute(&mut **tx).await?;

@@ -38,6 +38,13 @@ impl Scratch {
         done.stdout
     }
 
+    /// Ends all connections to it.
+    #[allow(dead_code, reason = "not of use to every program that has this file")]
+    pub(crate) fn cut(&self) {
+        let connections = format!("FROM pg_stat_activity WHERE datname = '{}'", self.name);
+        self.administer(&format!("SELECT pg_terminate_backend(pid) {connections}"));
+    }
+
     /// Has the PostgreSQL do something.
     fn administer(&self, sql: &str) {
         let mut psql = Command::new("psql");
