@@ -26,10 +26,12 @@ const CASES: &[(&str, &str, f64)] = &[
     ("tar-x", "tar -xf tree.tar -C {out}", 1.0),
     ("gzip-d", "gzip -dc data.gz", 1.0),
     ("zstd-d", "zstd -dcq data.zst", 1.0),
-    // Decoders in Rust, with their checks of every index: a little behind those in C.
+    // Decoders in Rust, with their checks of every index: a little behind those in C. busybox's own of bzip2 is quicker than
+    // the original too.
     ("xz-d", "xz -dc data.xz", 1.1),
-    ("bzip2-d", "bzip2 -dc data.bz2", 1.3),
-    ("dd", "dd if=data of={out}/data bs=64k", 1.0),
+    ("bzip2-d", "bzip2 -dc data.bz2", 1.5),
+    // Both make the same system calls, and do nothing between them: what is more is what cannot be measured.
+    ("dd", "dd if=data of={out}/data bs=64k", 1.1),
     ("find", "find tree -type f -name *.xz", 1.0),
     ("sed", "sed s/v0000\\([0-9A-F]*\\)/<\\1>/g text", 1.0),
     // Everybody's loops are written for the shell's own sake; this one is worked on.
