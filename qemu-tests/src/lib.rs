@@ -25,6 +25,7 @@ pub mod console;
 pub mod debian;
 pub mod figure;
 pub mod lab;
+pub mod mirror;
 pub mod operator;
 pub mod paths;
 pub mod programs;

@@ -137,7 +137,7 @@ pub fn debian() -> Result<(PathBuf, String)> {
     let lock = File::create(folder.join("busy"))?;
     lock.lock()?;
     let apt = Apt::new(&cache.join("apt"))?;
-    let packages = packages(&apt)?;
+    let packages = packages(&apt, "root-image", PACKAGES, WITHOUT)?;
     let digests: Vec<&str> = packages.iter().map(|p| p.sha256.as_str()).collect();
     let made_of = [&[EDITION, INIT, UP], UNWANTED, RULES, MODULES, EARLY, MASKED, &digests[..]];
     let key = sha256(made_of.concat().join("\n").as_bytes());
@@ -158,19 +158,24 @@ pub fn debian() -> Result<(PathBuf, String)> {
     Ok((kept, found))
 }
 
-/// All that it is made of, with the kernel that the image under test has: those that the lock has, as long as they are
-/// in the cache.
-fn packages(apt: &Apt) -> Result<Vec<Package>> {
-    let lock = paths::target().join("root-image.lock");
+/// What `names` depend on but for `without`, with the kernel that the image under test has: those that the lock has, as
+/// long as they are in the cache.
+pub(crate) fn packages(
+    apt: &Apt,
+    lock: &str,
+    names: &[&str],
+    without: &[&str],
+) -> Result<Vec<Package>> {
+    let lock = paths::target().join(format!("{lock}.lock"));
     if let Ok(Lock { packages, .. }) = Lock::load(&lock)
         && apt.has(&packages)
-        && PACKAGES.iter().all(|name| packages.iter().any(|package| package.name == *name))
+        && names.iter().all(|name| packages.iter().any(|package| package.name == *name))
     {
         return Ok(packages);
     }
     apt.update()?;
     let kernel = apt.kernel_package()?;
-    let mut packages = apt.closure(PACKAGES, WITHOUT)?;
+    let mut packages = apt.closure(names, without)?;
     packages.extend(apt.newest(&[&kernel])?);
     apt.fetch_all(&packages)?;
     Lock { packages: packages.clone(), toolbox: Vec::new() }.save(&lock)?;
@@ -179,10 +184,7 @@ fn packages(apt: &Apt) -> Result<Vec<Package>> {
 
 fn stage(apt: &Apt, packages: &[Package], tree: &Path) -> Result<()> {
     for package in packages {
-        let from = apt.unpack(package)?;
-        // Links cost nothing; what is changed is removed first.
-        run(Command::new("cp").arg("-al").arg(from.join(".")).arg(tree))
-            .with_context(|| package.name.clone())?;
+        unpack(apt, package, tree)?;
     }
     for path in UNWANTED {
         let _ = fs::remove_dir_all(tree.join(path));
@@ -193,9 +195,28 @@ fn stage(apt: &Apt, packages: &[Package], tree: &Path) -> Result<()> {
             fs::remove_file(rule.path())?;
         }
     }
+    kernel(tree)?;
+    configure(tree)
+}
+
+/// A package's files, to be replaced but not written to.
+pub(crate) fn unpack(apt: &Apt, package: &Package, tree: &Path) -> Result<()> {
+    let from = apt.unpack(package)?;
+    // Links cost nothing; what is changed is removed first.
+    run(Command::new("cp").arg("-al").arg(from.join(".")).arg(tree))
+        .with_context(|| package.name.clone())?;
+    Ok(())
+}
+
+/// What [`kernel`] and [`units`] put in.
+pub(crate) fn made_of() -> Vec<&'static str> {
+    [&[INIT, UP], MODULES, EARLY, MASKED].concat()
+}
+
+/// Makes the kernel that is in the tree small, with an initial RAM disk.
+pub(crate) fn kernel(tree: &Path) -> Result<()> {
     let release = only_entry(&tree.join("usr/lib/modules"))?;
     modules(tree, &release)?;
-    configure(tree)?;
     let initrd = initrd(tree, &release)?;
     fs::write(tree.join("boot").join(format!("initrd.img-{release}")), initrd)?;
     Ok(())
@@ -292,6 +313,11 @@ fn configure(tree: &Path) -> Result<()> {
         fs::create_dir_all(tree.join(folder))?;
     }
     fs::set_permissions(tree.join("tmp"), fs::Permissions::from_mode(0o1777))?;
+    units(tree)
+}
+
+/// Units that say when the system is up, and that are left out.
+pub(crate) fn units(tree: &Path) -> Result<()> {
     let units = Path::new("etc/systemd/system");
     write(tree, "etc/systemd/system/up.service", UP)?;
     link(tree, &units.join("default.target"), "/usr/lib/systemd/system/multi-user.target")?;
@@ -317,7 +343,7 @@ fn link(tree: &Path, path: &Path, target: &str) -> Result<()> {
     symlink(target, &path).with_context(|| path.display().to_string())
 }
 
-fn run(command: &mut Command) -> Result<Output> {
+pub(crate) fn run(command: &mut Command) -> Result<Output> {
     let output = command.output().with_context(|| format!("{command:?}"))?;
     if !output.status.success() {
         bail!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim());

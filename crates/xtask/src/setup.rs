@@ -78,6 +78,8 @@ const NEEDS: &[Need] = &[
     Need { package: "openssh-client", sign: Sign::Program("ssh") },
     Need { package: "rsync", sign: Sign::Program("rsync") },
     Need { package: "util-linux", sign: Sign::Program("setpriv") },
+    // What signs a mirror of Debian.
+    Need { package: "gpg", sign: Sign::Program("gpg") },
     // The dashboard is looked at with a browser.
     Need { package: "chromium", sign: Sign::Program("chromium") },
     Need { package: "chromium-driver", sign: Sign::Program("chromedriver") },

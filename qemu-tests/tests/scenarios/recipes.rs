@@ -2,6 +2,7 @@
 
 mod boot_once;
 mod install_debian_image;
+mod install_debootstrap;
 mod netboot;
 mod repair;
 mod rescue;
@@ -14,6 +15,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     path::{Path, PathBuf},
+    process::Command,
 };
 
 /// A bundle whose script prepares something for a recipe, with the toolbox.
@@ -38,4 +40,13 @@ fn reports(operator: &Operator, machine: &str) -> Result<BTreeMap<String, String
 /// The digest of a disk as the host has it.
 fn digest(disk: &Path) -> Result<String> {
     Ok(xenoboot_image::sha256(&fs::read(disk)?))
+}
+
+/// A file of an installed system's root file system, which is the disk's third partition after an ESP of 64 MiB.
+fn file(disk: &Path, path: &str) -> Result<String> {
+    const START: u64 = (1 + 1 + 64) << 20;
+    let mut debugfs = Command::new("debugfs");
+    debugfs.args(["-R", &format!("cat {path}")]);
+    let output = debugfs.arg(format!("{}?offset={START}", disk.display())).output()?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -1,9 +1,9 @@
 //! install-debian-image: from an empty disk to a Debian that runs, at once by kexec and later from its own disk.
 
-use super::disk;
+use super::{disk, file};
 use anyhow::{Context, Result, ensure};
 use qemu_tests::{Bundle, Nic, Operator, Scenario, Vm, Web, root_image, wait::BOOT};
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::{fs, process::Command, time::Duration};
 
 /// Unpacking and installing two boot loaders, without hardware virtualisation.
 const INSTALL: Duration = Duration::from_secs(600);
@@ -73,13 +73,4 @@ fn a_debian_image_is_installed_and_boots_by_bios_and_uefi() -> Result<()> {
         }
         Ok(())
     })
-}
-
-/// A file of the installed system's root file system, which is the disk's third partition.
-fn file(disk: &Path, path: &str) -> Result<String> {
-    const START: u64 = (1 + 1 + 64) << 20;
-    let mut debugfs = Command::new("debugfs");
-    debugfs.args(["-R", &format!("cat {path}")]);
-    let output = debugfs.arg(format!("{}?offset={START}", disk.display())).output()?;
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
