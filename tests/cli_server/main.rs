@@ -11,6 +11,7 @@ mod backup;
 mod console;
 mod fleet;
 mod killed;
+mod log;
 mod machine;
 mod operator;
 mod program;

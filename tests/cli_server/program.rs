@@ -4,6 +4,7 @@ use crate::scratch::Scratch;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::{
+    fs::{self, File},
     io::{BufRead, BufReader},
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -21,16 +22,30 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     /// Its database, when that is one of PostgreSQL.
     pub(crate) scratch: Option<Scratch>,
+    /// Where its log goes, as JSON, if it is kept.
+    log: Option<PathBuf>,
     child: Option<Child>,
 }
 
 impl Server {
     pub(crate) fn start() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let (address, scratch) = ("127.0.0.1:0".parse().unwrap(), Scratch::new());
-        let mut server = Self { dir, address, scratch, child: None };
+        let mut server = Self::new();
         server.start_again();
         server
+    }
+
+    /// Keeps its log, as JSON.
+    pub(crate) fn start_with_log() -> Self {
+        let mut server = Self::new();
+        server.log = Some(server.dir.path().join("log"));
+        server.start_again();
+        server
+    }
+
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (address, scratch) = ("127.0.0.1:0".parse().unwrap(), Scratch::new());
+        Self { dir, address, scratch, log: None, child: None }
     }
 
     pub(crate) fn folder(&self) -> PathBuf {
@@ -53,7 +68,12 @@ impl Server {
         if let Some(scratch) = &self.scratch {
             command.args(["--database", &scratch.url()]);
         }
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        if let Some(log) = &self.log {
+            command.args(["--log-format", "json"]).env("RUST_LOG", "info,xenoboot_server=debug");
+            command.stderr(File::options().create(true).append(true).open(log).unwrap());
+        }
+        let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let ready: Value = serde_json::from_str(&line).expect(&line);
@@ -76,6 +96,11 @@ impl Server {
         kill_process(Pid::from_child(&child), signal).unwrap();
         let status = wait_until(|| child.try_wait().unwrap());
         assert!(status.success(), "{status}");
+    }
+
+    /// What it has logged.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.log.as_ref().expect("its log is kept")).unwrap()
     }
 
     /// An operator's command, not started.

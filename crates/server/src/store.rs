@@ -34,14 +34,14 @@ pub(crate) use runs::LogPage;
 pub(crate) use timeline::PowerOn;
 
 use crate::database::Place;
-use connect::Writer;
+use connect::{Alone, Writer};
 use group::Group;
 use sqlx::{
     Any, AnyPool, Connection, SqliteConnection, Transaction,
     migrate::{MigrateError, Migrator},
     sqlite::SqliteConnectOptions,
 };
-use std::{error::Error, path::Path};
+use std::{error::Error, path::Path, sync::Arc};
 
 /// From every release to this one.
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/sqlite");
@@ -57,6 +57,8 @@ pub(crate) enum StoreError {
     Database(#[from] sqlx::Error),
     #[error("{place} cannot be used")]
     Unreachable { place: String, source: sqlx::Error },
+    #[error("{0} is in use by another server")]
+    InUse(String),
     #[error("the database cannot be brought up to date")]
     Migrate(#[from] MigrateError),
     #[error("the database holds {0}, which is not valid")]
@@ -101,14 +103,16 @@ pub(crate) struct Store {
     reader: AnyPool,
     writer: Writer,
     group: Group,
+    /// With this no other server uses the database.
+    _alone: Option<Arc<Alone>>,
 }
 
 impl Store {
     /// Opens the database, makes it if it is not there, brings it up to date.
     pub(crate) async fn open(place: &Place) -> Result<Self> {
-        let (reader, writer) = connect::connect(place).await?;
+        let (reader, writer, alone) = connect::connect(place).await?;
         let group = Group::start(writer.clone());
-        Ok(Self { reader, writer, group })
+        Ok(Self { reader, writer, group, _alone: alone.map(Arc::new) })
     }
 
     /// Ends all connections; nothing can be asked after that.

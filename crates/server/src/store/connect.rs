@@ -6,7 +6,10 @@ use sqlx::{
     AnyConnection, AnyPool, AssertSqlSafe, Connection,
     any::{AnyConnectOptions, AnyPoolOptions, install_default_drivers},
 };
-use std::time::{Duration, Instant};
+use std::{
+    sync::Mutex,
+    time::{Duration, Instant},
+};
 use tokio::time::sleep;
 
 /// How many connections read.
@@ -14,7 +17,7 @@ const READERS: u32 = 4;
 /// How long a server that starts waits for its database.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// And between two attempts.
-const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(200);
 /// How long a request waits for a connection.
 const ACQUIRE: Duration = Duration::from_secs(10);
 
@@ -27,6 +30,9 @@ pub(super) const POSTGRES: &str = "SET lock_timeout = '30s'; SET idle_in_transac
 
 /// By what those that write take turns, over all processes: the lock's number, which is `xenoboot` in ASCII.
 const TURN: i64 = 0x7865_6e6f_626f_6f74;
+
+/// What a server holds as long as it runs: two of one database would each switch machines and tell people.
+const ALONE: i64 = TURN + 1;
 
 /// What SQLite is told of each connection: what has been committed is on the disk.
 const SQLITE: &str = "PRAGMA busy_timeout = 30000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
@@ -78,14 +84,20 @@ impl Writer {
     }
 }
 
-/// Connects, and brings the database up to date.
-pub(super) async fn connect(place: &Place) -> Result<(AnyPool, Writer)> {
+/// The connection by which a server holds a database of PostgreSQL. One of SQLite is held by its folder.
+pub(super) struct Alone {
+    // Nobody asks it anything; so it may be shared by threads.
+    _connection: Mutex<AnyConnection>,
+}
+
+/// Connects, when no other server uses the database, and brings it up to date.
+pub(super) async fn connect(place: &Place) -> Result<(AnyPool, Writer, Option<Alone>)> {
     install_default_drivers();
-    let (each, to_read) = match place.kind {
-        Kind::Sqlite => (SQLITE, "PRAGMA query_only = ON"),
+    let (each, to_read, alone) = match place.kind {
+        Kind::Sqlite => (SQLITE, "PRAGMA query_only = ON", None),
         Kind::Postgres => {
-            wait_for(place).await?;
-            (POSTGRES, "SET default_transaction_read_only = ON")
+            let alone = Alone { _connection: Mutex::new(wait_for(place).await?) };
+            (POSTGRES, "SET default_transaction_read_only = ON", Some(alone))
         }
     };
     let pool = pool(1, &place.options, each.to_owned()).await?;
@@ -94,7 +106,7 @@ pub(super) async fn connect(place: &Place) -> Result<(AnyPool, Writer)> {
         Kind::Postgres => POSTGRES_MIGRATIONS.run(&pool).await?,
     }
     let reader = self::pool(READERS, &place.options, format!("{each}; {to_read}")).await?;
-    Ok((reader, Writer { pool, kind: place.kind }))
+    Ok((reader, Writer { pool, kind: place.kind }, alone))
 }
 
 async fn pool(most: u32, options: &AnyConnectOptions, told: String) -> sqlx::Result<AnyPool> {
@@ -106,25 +118,39 @@ async fn pool(most: u32, options: &AnyConnectOptions, told: String) -> sqlx::Res
     pool.connect_with(options.clone()).await
 }
 
-/// Waits until the database can be reached: it may start at the same time as the server.
-async fn wait_for(place: &Place) -> Result<()> {
+/// Waits until the database can be reached, which may start at the same time as the server, and until no other server
+/// holds it: one that was killed is noticed only when its connections have ended.
+async fn wait_for(place: &Place) -> Result<AnyConnection> {
     let until = Instant::now() + PATIENCE;
     let mut said = false;
     loop {
-        let error = match AnyConnection::connect_with(&place.options).await {
-            Ok(connection) => return Ok(connection.close().await?),
-            Err(error) if may_pass(&error) => error,
+        let (error, cause) = match alone(place).await {
+            Ok(Some(connection)) => return Ok(connection),
+            Ok(None) => (StoreError::InUse(place.to_string()), String::new()),
+            Err(error) if may_pass(&error) => {
+                let cause = format!(": {error}");
+                (unreachable(place, error), cause)
+            }
             Err(error) => return Err(unreachable(place, error)),
         };
         if Instant::now() > until {
-            return Err(unreachable(place, error));
+            return Err(error);
         }
         if !said {
             said = true;
-            tracing::warn!(%error, "{place} cannot be reached; trying again for {} s", PATIENCE.as_secs());
+            tracing::warn!("{error}{cause}; trying again for {} s", PATIENCE.as_secs());
         }
         sleep(PAUSE).await;
     }
+}
+
+/// A connection that holds the database; `None` when another does.
+async fn alone(place: &Place) -> sqlx::Result<Option<AnyConnection>> {
+    let mut connection = AnyConnection::connect_with(&place.options).await?;
+    sqlx::raw_sql(POSTGRES).execute(&mut connection).await?;
+    let hold = sqlx::query_scalar("SELECT CASE WHEN pg_try_advisory_lock($1) THEN 1 ELSE 0 END");
+    let held: i64 = hold.bind(ALONE).fetch_one(&mut connection).await?;
+    Ok((held != 0).then_some(connection))
 }
 
 fn unreachable(place: &Place, source: sqlx::Error) -> StoreError {

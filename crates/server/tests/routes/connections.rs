@@ -1,6 +1,6 @@
 //! Who may connect, and with what.
 
-use crate::client::{TestServer, answer, connect, connect_with, http2, new_key, self_signed};
+use crate::client::{SOON, TestServer, answer, connect, connect_with, http2, new_key, self_signed};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Request, StatusCode, header};
@@ -9,8 +9,9 @@ use std::time::Duration;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::Instant,
+    time::{Instant, timeout},
 };
+use xenoboot_server::Server;
 
 /// Whether the server takes a certificate, and knows a machine by it (one that may have nothing: 403; without a
 /// certificate it would be 401). In TLS 1.3 the client learns of a refusal by what it reads.
@@ -145,4 +146,19 @@ async fn who_is_refused_while_still_sending_sees_why() {
             assert_eq!(said, format!("HTTP/1.1 {status}").as_bytes());
         }
     }
+}
+
+#[tokio::test]
+#[ignore = "for PostgreSQL"]
+async fn postgres_is_for_one_server_at_a_time() {
+    let mut first = TestServer::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, database) = (dir.path().join("server"), first.database());
+    let address = "127.0.0.1:0".parse().unwrap();
+    let mut second = std::pin::pin!(Server::open(&folder, Some(address), &database));
+    let early = timeout(Duration::from_secs(2), second.as_mut()).await;
+    assert!(early.is_err(), "two servers use one database");
+    first.machine().await.boot().await;
+    first.stop().await;
+    timeout(SOON, second).await.expect("it does not begin").unwrap();
 }
