@@ -68,6 +68,12 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
+    /// One that has a key, on a connection that is not there.
+    #[cfg(test)]
+    pub(crate) fn of(machine: MachineKey, address: SocketAddr) -> Self {
+        Self { machine: Some(machine), address, activity: Arc::default() }
+    }
+
     /// Whether the connection has not ended.
     pub(crate) fn connected(&self) -> bool {
         !self.activity.ended.load(Relaxed)

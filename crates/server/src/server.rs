@@ -263,3 +263,60 @@ async fn note_seen(shared: &Shared) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::listen::Peer;
+    use axum::{
+        body::Body,
+        http::{Request, header},
+    };
+    use hyper::service::Service;
+    use hyper_util::service::TowerToHyperService;
+    use xenoboot_wire::{
+        BootId, MachineKey, Nonce, PROTOCOL, Version,
+        boot::{BootRequest, ImageInfo, Inventory},
+        encode,
+    };
+
+    fn power_on() -> Vec<u8> {
+        let version = Version { major: 0, minor: 1, patch: 0 };
+        encode(&BootRequest {
+            protocol: PROTOCOL,
+            nonce: Nonce([0; 32]),
+            boot: BootId([0; 16]),
+            image: ImageInfo { version, recipe: String::new(), kernel: String::new() },
+            name: None,
+            inventory: Inventory::default(),
+            last_run: None,
+            token: None,
+            uptime_ms: 0,
+        })
+    }
+
+    #[tokio::test]
+    async fn a_machine_for_which_there_is_no_turn_is_told_when_to_come_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let (folder, database) = (dir.path().join("s"), Database::default());
+        let mut server = Server::open(&folder, Some(loopback), &database).await.unwrap();
+        let shared = Arc::get_mut(&mut server.shared).unwrap();
+        shared.starts = Turns::new(1, Duration::from_millis(20));
+        let router = TowerToHyperService::new(router::router(&server.shared));
+        let boot = async || {
+            let request = Request::post("/machine/v1/boot").body(Body::from(power_on()));
+            let mut request = request.unwrap();
+            request.extensions_mut().insert(Peer::of(MachineKey([7; 32]), loopback));
+            let answer = router.call(request).await.unwrap();
+            let later = answer.headers().get(header::RETRY_AFTER);
+            (answer.status().as_u16(), later.map(|value| value.to_str().unwrap().to_owned()))
+        };
+        let turn = server.shared.starts.wait().await.unwrap();
+        assert_eq!(boot().await, (503, Some("3".to_owned())));
+        assert!(server.shared.store.standing(&MachineKey([7; 32])).await.unwrap().is_none());
+        drop(turn);
+        assert_eq!(boot().await, (200, None));
+        assert!(server.shared.store.standing(&MachineKey([7; 32])).await.unwrap().is_some());
+    }
+}
