@@ -26,7 +26,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
-use xenoboot_wire::MachineKey;
+use xenoboot_wire::{MachineKey, timing::LONGEST};
 
 /// Most connections at once.
 const MAX_CONNECTIONS: usize = 20_000;
@@ -41,8 +41,9 @@ const HANDSHAKE: Duration = Duration::from_secs(15);
 const TURN: Duration = Duration::from_millis(100);
 /// For a request's headers in HTTP/1.1.
 const HEADERS: Duration = Duration::from_secs(15);
-/// Longest that a connection may do nothing on which neither an approved machine nor an operator has spoken.
-const IDLE: Duration = Duration::from_secs(30);
+/// Longest that a connection may do nothing on which neither an approved machine nor an operator has spoken. A machine that
+/// has been put off asks again on the same connection: its next handshake would cost more than the wait.
+const IDLE: Duration = LONGEST.saturating_add(Duration::from_secs(15));
 /// HTTP/2: a ping after this silence (in which pings of the other side do not count), and its answer within that time.
 /// A machine that waits shall cost less than 100 bytes a minute.
 const PING: Duration = Duration::from_secs(120);
