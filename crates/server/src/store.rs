@@ -1,7 +1,7 @@
 //! Everything that must outlive the process, behind one type: SQLite or PostgreSQL. What has been committed is on the disk.
 //!
-//! There is one connection that writes, and several that read (`connect`). Those that write take turns, over all processes,
-//! so each writing transaction sees the result of the one before. What machines say is written many at a time (`group`).
+//! There is one connection that writes, of one server at a time, and several that read (`connect`): each writing transaction
+//! sees the result of the one before. What machines say is written many at a time (`group`).
 //! Each query has one text, of what both databases have; the schema alone has two.
 
 mod assignments;
@@ -34,14 +34,14 @@ pub(crate) use runs::LogPage;
 pub(crate) use timeline::PowerOn;
 
 use crate::database::Place;
-use connect::{Alone, Writer};
+use connect::Writer;
 use group::Group;
 use sqlx::{
     Any, AnyPool, Connection, SqliteConnection, Transaction,
     migrate::{MigrateError, Migrator},
     sqlite::SqliteConnectOptions,
 };
-use std::{error::Error, path::Path, sync::Arc};
+use std::{error::Error, path::Path};
 
 /// From every release to this one.
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/sqlite");
@@ -103,16 +103,14 @@ pub(crate) struct Store {
     reader: AnyPool,
     writer: Writer,
     group: Group,
-    /// With this no other server uses the database.
-    _alone: Option<Arc<Alone>>,
 }
 
 impl Store {
     /// Opens the database, makes it if it is not there, brings it up to date.
     pub(crate) async fn open(place: &Place) -> Result<Self> {
-        let (reader, writer, alone) = connect::connect(place).await?;
+        let (reader, writer) = connect::connect(place).await?;
         let group = Group::start(writer.clone());
-        Ok(Self { reader, writer, group, _alone: alone.map(Arc::new) })
+        Ok(Self { reader, writer, group })
     }
 
     /// Ends all connections; nothing can be asked after that.

@@ -6,6 +6,7 @@ check_packages() {
     esac
     [ -e "/usr/share/debootstrap/scripts/$SUITE" ] || refuse "debootstrap does not know SUITE=$SUITE"
     case $MIRROR in
+        '') refuse "settings.sh names no MIRROR" ;;
         http://* | https://*) ;;
         *) refuse "MIRROR=$MIRROR in settings.sh is no URL" ;;
     esac

@@ -1,8 +1,8 @@
 # Settings of the recipe install-debootstrap.
 
-# The release, by its codename, and where its packages are: a mirror of Debian, or of another system that debootstrap knows.
+# The release, by its codename, and the URL where its packages are: a mirror of Debian, or of another system that debootstrap knows.
 SUITE=trixie
-MIRROR="http://deb.debian.org/debian"
+MIRROR=""
 COMPONENTS="main"
 
 # The keys of which one must have signed what the mirror has, as OpenPGP without armor: a path of the machine, or below files/.

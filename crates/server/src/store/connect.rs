@@ -7,7 +7,7 @@ use sqlx::{
     any::{AnyConnectOptions, AnyPoolOptions, install_default_drivers},
 };
 use std::{
-    sync::Mutex,
+    borrow::Cow,
     time::{Duration, Instant},
 };
 use tokio::time::sleep;
@@ -28,11 +28,14 @@ pub(super) const POSTGRES: &str = "SET lock_timeout = '30s'; SET idle_in_transac
     SET client_min_messages = 'warning'; \
     SELECT 1 FROM set_config('synchronous_commit', 'on', FALSE) WHERE current_setting('synchronous_commit') = 'off'";
 
-/// By what those that write take turns, over all processes: the lock's number, which is `xenoboot` in ASCII.
-const TURN: i64 = 0x7865_6e6f_626f_6f74;
+/// What PostgreSQL is told of the connection that writes, on which each of its sessions holds this lock: two servers of one
+/// database would each switch machines and tell people. The number is `xenoboot` in ASCII. A session that was lost leaves
+/// the next one to get the lock again: whoever does not have it cannot write.
+const HOLD: &str = "DO $$ BEGIN IF NOT pg_try_advisory_lock(x'78656e6f626f6f74'::bigint) THEN \
+    RAISE EXCEPTION 'in use by another server' USING ERRCODE = 'object_in_use'; END IF; END $$";
 
-/// What a server holds as long as it runs: two of one database would each switch machines and tell people.
-const ALONE: i64 = TURN + 1;
+/// `object_in_use`, as the lock says it.
+const IN_USE: &str = "55006";
 
 /// What SQLite is told of each connection: what has been committed is on the disk.
 const SQLITE: &str = "PRAGMA busy_timeout = 30000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
@@ -72,41 +75,32 @@ pub(super) struct Writer {
 impl Writer {
     /// Begins to write, when all others that write have ended: each sees what those before it have done.
     pub(super) async fn begin(&self) -> sqlx::Result<Tx> {
-        match self.kind {
-            Kind::Sqlite => self.pool.begin_with("BEGIN IMMEDIATE").await,
-            Kind::Postgres => {
-                let mut tx = self.pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
-                let turn = sqlx::query("SELECT 1 FROM pg_advisory_xact_lock($1)").bind(TURN);
-                turn.execute(&mut *tx).await?;
-                Ok(tx)
-            }
-        }
+        let begin = match self.kind {
+            Kind::Sqlite => "BEGIN IMMEDIATE",
+            Kind::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED",
+        };
+        self.pool.begin_with(begin).await
     }
-}
-
-/// The connection by which a server holds a database of PostgreSQL. One of SQLite is held by its folder.
-pub(super) struct Alone {
-    // Nobody asks it anything; so it may be shared by threads.
-    _connection: Mutex<AnyConnection>,
 }
 
 /// Connects, when no other server uses the database, and brings it up to date.
-pub(super) async fn connect(place: &Place) -> Result<(AnyPool, Writer, Option<Alone>)> {
+pub(super) async fn connect(place: &Place) -> Result<(AnyPool, Writer)> {
     install_default_drivers();
-    let (each, to_read, alone) = match place.kind {
-        Kind::Sqlite => (SQLITE, "PRAGMA query_only = ON", None),
+    let (to_write, to_read) = match place.kind {
+        Kind::Sqlite => (SQLITE.to_owned(), format!("{SQLITE}; PRAGMA query_only = ON")),
         Kind::Postgres => {
-            let alone = Alone { _connection: Mutex::new(wait_for(place).await?) };
-            (POSTGRES, "SET default_transaction_read_only = ON", Some(alone))
+            let to_write = format!("{POSTGRES}; {HOLD}");
+            wait_for(place, &to_write).await?;
+            (to_write, format!("{POSTGRES}; SET default_transaction_read_only = ON"))
         }
     };
-    let pool = pool(1, &place.options, each.to_owned()).await?;
+    let writer = pool(1, &place.options, to_write).await?;
     match place.kind {
-        Kind::Sqlite => MIGRATIONS.run(&pool).await?,
-        Kind::Postgres => POSTGRES_MIGRATIONS.run(&pool).await?,
+        Kind::Sqlite => MIGRATIONS.run(&writer).await?,
+        Kind::Postgres => POSTGRES_MIGRATIONS.run(&writer).await?,
     }
-    let reader = self::pool(READERS, &place.options, format!("{each}; {to_read}")).await?;
-    Ok((reader, Writer { pool, kind: place.kind }, alone))
+    let reader = pool(READERS, &place.options, to_read).await?;
+    Ok((reader, Writer { pool: writer, kind: place.kind }))
 }
 
 async fn pool(most: u32, options: &AnyConnectOptions, told: String) -> sqlx::Result<AnyPool> {
@@ -120,20 +114,17 @@ async fn pool(most: u32, options: &AnyConnectOptions, told: String) -> sqlx::Res
 
 /// Waits until the database can be reached, which may start at the same time as the server, and until no other server
 /// holds it: one that was killed is noticed only when its connections have ended.
-async fn wait_for(place: &Place) -> Result<AnyConnection> {
+async fn wait_for(place: &Place, to_write: &str) -> Result<()> {
     let until = Instant::now() + PATIENCE;
     let mut said = false;
     loop {
-        let (error, cause) = match alone(place).await {
-            Ok(Some(connection)) => return Ok(connection),
-            Ok(None) => (StoreError::InUse(place.to_string()), String::new()),
-            Err(error) if may_pass(&error) => {
-                let cause = format!(": {error}");
-                (unreachable(place, error), cause)
-            }
-            Err(error) => return Err(unreachable(place, error)),
-        };
-        if Instant::now() > until {
+        let Err(error) = attempt(place, to_write).await else { return Ok(()) };
+        let in_use = code(&error).as_deref() == Some(IN_USE);
+        let passes = in_use || may_pass(&error);
+        let cause = if in_use { String::new() } else { format!(": {error}") };
+        let error =
+            if in_use { StoreError::InUse(place.to_string()) } else { unreachable(place, error) };
+        if !passes || Instant::now() > until {
             return Err(error);
         }
         if !said {
@@ -144,13 +135,11 @@ async fn wait_for(place: &Place) -> Result<AnyConnection> {
     }
 }
 
-/// A connection that holds the database; `None` when another does.
-async fn alone(place: &Place) -> sqlx::Result<Option<AnyConnection>> {
+/// A connection as the one that writes, for a moment.
+async fn attempt(place: &Place, to_write: &str) -> sqlx::Result<()> {
     let mut connection = AnyConnection::connect_with(&place.options).await?;
-    sqlx::raw_sql(POSTGRES).execute(&mut connection).await?;
-    let hold = sqlx::query_scalar("SELECT CASE WHEN pg_try_advisory_lock($1) THEN 1 ELSE 0 END");
-    let held: i64 = hold.bind(ALONE).fetch_one(&mut connection).await?;
-    Ok((held != 0).then_some(connection))
+    sqlx::raw_sql(AssertSqlSafe(to_write.to_owned())).execute(&mut connection).await?;
+    connection.close().await
 }
 
 fn unreachable(place: &Place, source: sqlx::Error) -> StoreError {
@@ -161,7 +150,11 @@ fn unreachable(place: &Place, source: sqlx::Error) -> StoreError {
 fn may_pass(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) => true,
-        sqlx::Error::Database(error) => matches!(error.code().as_deref(), Some("57P03" | "53300")),
-        _ => false,
+        _ => matches!(code(error).as_deref(), Some("57P03" | "53300")),
     }
+}
+
+/// The database's own code of an error.
+fn code(error: &sqlx::Error) -> Option<Cow<'_, str>> {
+    error.as_database_error()?.code()
 }

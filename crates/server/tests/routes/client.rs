@@ -41,7 +41,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(30);
 /// A running server.
 pub(crate) struct TestServer {
     pub(crate) dir: TempDir,
-    scratch: Option<Scratch>,
+    pub(crate) scratch: Option<Scratch>,
     pub(crate) address: SocketAddr,
     pub(crate) pin: Pin,
     token: String,

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Request, StatusCode, header};
 use rcgen::{PKCS_ECDSA_P256_SHA256, PKCS_ED25519};
+use serde_json::json;
 use std::time::Duration;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -161,4 +162,24 @@ async fn postgres_is_for_one_server_at_a_time() {
     first.machine().await.boot().await;
     first.stop().await;
     timeout(SOON, second).await.expect("it does not begin").unwrap();
+}
+
+#[tokio::test]
+#[ignore = "for PostgreSQL"]
+async fn postgres_that_another_has_taken_is_not_written_to() {
+    let server = TestServer::start().await;
+    let machine = server.machine().await;
+    machine.boot().await;
+    let postgres = server.scratch.as_ref().expect("a PostgreSQL");
+    let mut other = postgres.take();
+    let token = |name: &str| server.post("tokens", json!({ "name": name, "role": "viewer" }));
+    let (status, _) = token("early").await.unwrap_err();
+    assert!(status.is_server_error(), "{status}");
+    assert!(!server.get("tokens").await.unwrap().to_string().contains("early"));
+    postgres.cut();
+    other.wait().unwrap();
+    let until = Instant::now() + SOON;
+    while let Err((status, body)) = token("late").await {
+        assert!(status.is_server_error() && Instant::now() < until, "{status}: {body}");
+    }
 }

@@ -3,9 +3,12 @@
 
 use std::{
     env, process,
-    process::Command,
+    process::{Child, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering::Relaxed},
 };
+
+/// The lock of whoever writes.
+const LOCK: i64 = 0x7865_6e6f_626f_6f74;
 
 /// A database of PostgreSQL, gone when this is dropped.
 pub(crate) struct Scratch {
@@ -43,6 +46,31 @@ impl Scratch {
     pub(crate) fn cut(&self) {
         let connections = format!("FROM pg_stat_activity WHERE datname = '{}'", self.name);
         self.administer(&format!("SELECT pg_terminate_backend(pid) {connections}"));
+    }
+
+    /// Becomes who may write to it, in the place of the server that does, until all connections are ended.
+    #[allow(dead_code, reason = "not of use to every program that has this file")]
+    pub(crate) fn take(&self) -> Child {
+        let mut psql = Command::new("psql");
+        psql.args(["-Xq", "-c", &format!("SELECT pg_advisory_lock({LOCK})")]);
+        let psql = psql.args(["-c", "SELECT pg_sleep(3600)"]).arg(self.url());
+        let child = psql.stdout(Stdio::null()).spawn().expect("psql");
+        let locks = |granted| {
+            format!(
+                "FROM pg_locks l JOIN pg_database d ON d.oid = l.database \
+                 WHERE d.datname = '{}' AND l.locktype = 'advisory' AND l.granted = {granted}",
+                self.name
+            )
+        };
+        // It waits first: so it is the next.
+        let waits = format!(
+            "DO $$ BEGIN WHILE NOT EXISTS (SELECT 1 {}) LOOP \
+             PERFORM pg_sleep(0.02); END LOOP; END $$",
+            locks(false)
+        );
+        self.administer(&waits);
+        self.administer(&format!("SELECT pg_terminate_backend(l.pid) {}", locks(true)));
+        child
     }
 
     /// Has the PostgreSQL do something.

@@ -15,7 +15,6 @@ const INSTALL: Duration = Duration::from_secs(1500);
 const UP: Duration = Duration::from_secs(400);
 
 #[test]
-#[ignore = "takes eight minutes; its last look at the disk, after the system was up, was not seen to pass yet"]
 fn a_debian_is_installed_from_packages_of_a_signed_mirror_only() -> Result<()> {
     Scenario::run("recipe-debootstrap", |at| {
         let mirror = mirror::debian()?;
