@@ -19,8 +19,8 @@ use xenoboot_server::backup::{self, BackupError, Contents};
     after_help = "\
 The server may run meanwhile, and should: the backup is of one moment. It holds the database, all bundles and blobs, the
 server's keys and the operator's token: whoever reads it can pose as the server. The file is made with mode 600, and only
-when all of it is there. It is a tar archive; a file must not be there already. A database of PostgreSQL is not in the folder:
-pg_dump copies it, and the exit status here is 2.
+when all of it is there. It is a tar archive; a file must not be there already. Blobs that are in a bucket are fetched into it.
+A database of PostgreSQL is not in the folder: pg_dump copies it, and the exit status here is 2.
 
 Examples:
   xenoboot backup home/server monday.backup

@@ -19,6 +19,8 @@ use xenoboot_server::{Database, Server};
     after_help = "\
 The first start makes DIR with the server's key, its database and DIR/operator.toml, which the other commands need
 (--operator FILE or XENOBOOT_OPERATOR). One line on standard output says where it listens, and its pin for site.toml.
+Bundles and blobs are in DIR/blobs, or in the bucket of S3-compatible storage that DIR/blobs.toml (mode 600) names:
+bucket, prefix, endpoint, region, access_key, secret_key, style, pin, allow_http.
 To give out a new token, remove operator.toml and start again. The log goes to standard error; RUST_LOG filters it.
 
 Examples:

@@ -2,7 +2,8 @@
 //!
 //! A tar archive whose first member lists all others with size, mode and SHA-256, and has its own SHA-256 for its name:
 //! a backup that is cut or damaged anywhere is noticed. It is made while the server runs: the database as of one
-//! moment, then the blobs, which never change and are there before the database speaks of them, and the keys.
+//! moment, then the keys, and the blobs, which never change and are there before the database speaks of them: in the backup they
+//! are in the folder, wherever the server has them.
 
 mod list;
 mod restore;
@@ -11,6 +12,7 @@ mod write;
 pub use restore::restore;
 pub use write::back_up;
 
+use crate::blobs::BlobError;
 use std::{io, path::PathBuf};
 
 /// What was backed up or restored.
@@ -49,8 +51,11 @@ pub enum BackupError {
     /// The database cannot be copied, or is not what a server can use.
     #[error("the database")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// A blob in the server's folder has other bytes than its name says.
-    #[error("the blob {0} in the server's folder is damaged")]
+    /// The blobs cannot be read.
+    #[error("the blobs")]
+    Blobs(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A blob has other bytes than its name says.
+    #[error("the blob {0} is damaged where it is stored")]
     DamagedBlob(String),
     /// It is not a backup at all.
     #[error("this is not a backup of a server: {0}")]
@@ -67,6 +72,12 @@ pub enum BackupError {
     /// There is something where it shall be restored to.
     #[error("{} is not empty: a backup is restored into a new folder", .0.display())]
     NotEmpty(PathBuf),
+}
+
+impl From<BlobError> for BackupError {
+    fn from(error: BlobError) -> Self {
+        Self::Blobs(Box::new(error))
+    }
 }
 
 /// Names the file of an error.

@@ -27,10 +27,12 @@ const SEALER: &str = "power.key";
 const MAIL: &str = "mail.toml";
 /// Where the database is, if not in the folder.
 pub(crate) const DATABASE_FILE: &str = "database.toml";
+/// Where blobs are, if not in the folder.
+pub(crate) const BLOBS_FILE: &str = "blobs.toml";
 /// What lets the operator in.
 const OPERATOR: &str = "operator.toml";
 /// Files that only the owner may read.
-pub(crate) const SECRETS: [&str; 5] = [KEY, WEB, SEALER, MAIL, OPERATOR];
+pub(crate) const SECRETS: [&str; 6] = [KEY, WEB, SEALER, MAIL, BLOBS_FILE, OPERATOR];
 /// The folder of blobs and envelopes.
 pub(crate) const BLOBS: &str = "blobs";
 /// The folder of programs that switch machines on and off.
@@ -119,11 +121,6 @@ impl Home {
     /// The file that names another database; an operator's.
     pub(crate) fn database_file(&self) -> PathBuf {
         self.dir.join(DATABASE_FILE)
-    }
-
-    /// The folder of blobs and envelopes.
-    pub(crate) fn blobs(&self) -> PathBuf {
-        self.dir.join(BLOBS)
     }
 
     fn operator_file(&self) -> PathBuf {

@@ -78,7 +78,8 @@ where
     answer
 }
 
-fn tls(pin: Option<Pin>) -> Result<ClientConfig, rustls::Error> {
+/// How a server is known: by `pin`, else by a certificate of a public authority.
+pub(crate) fn tls(pin: Option<Pin>) -> Result<ClientConfig, rustls::Error> {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?;
     let Some(pin) = pin else {

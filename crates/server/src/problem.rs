@@ -93,7 +93,16 @@ impl From<BlobError> for Problem {
             }
             BlobError::Stalled => Self::new(StatusCode::REQUEST_TIMEOUT, error.to_string()),
             BlobError::Interrupted(_) => Self::bad(error.to_string()),
-            BlobError::Io { .. } => Self::internal(&error),
+            BlobError::Storage(_) => {
+                tracing::error!(%error, "a request failed");
+                Self::later("the storage of blobs fails; the server's log says why", 5)
+            }
+            BlobError::Io { .. }
+            | BlobError::File(_)
+            | BlobError::Settings { .. }
+            | BlobError::Unreadable(..)
+            | BlobError::Damaged { .. }
+            | BlobError::Foreign(_) => Self::internal(&error),
         }
     }
 }

@@ -153,7 +153,7 @@ impl Server {
         let (tls, pin) =
             tls::server_config(&key, &home.web()?).map_err(|e| OpenError::Tls(Box::new(e)))?;
         let store = Store::open(&database.place(&home)?).await?;
-        let blobs = Blobs::open(home.blobs()).await?;
+        let blobs = Blobs::open(dir).await?;
         let token = home.token()?;
         store.set_token(handlers::tokens::OWN, &token).await?;
 

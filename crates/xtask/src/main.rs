@@ -25,6 +25,7 @@ mod package;
 mod postgres;
 mod python;
 mod run;
+mod s3;
 mod setup;
 mod steps;
 mod test;

@@ -7,6 +7,7 @@ use crate::{
     postgres::Postgres,
     python,
     run::{cargo, check, linting_cargo, target, watch},
+    s3::S3,
     setup,
     steps::{Count, Steps},
 };
@@ -63,6 +64,7 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
         steps.check("pysnmp", || snmp(root));
         steps.run("tests", || tests(root, Kind::Unit, filter));
         steps.run("tests with PostgreSQL", || with_postgres(root, filter));
+        steps.run("tests with S3", || with_s3(root, filter));
         steps.run("documentation tests", || doc_tests(root));
     }
     if wants(Part::Vectors) {
@@ -131,6 +133,8 @@ enum Kind<'a> {
     Unit,
     /// Those that concern the database, with one at this URL.
     Postgres(&'a str),
+    /// Those that concern blobs, with storage that speaks S3 at these URLs.
+    S3(&'a str),
     Scenario(&'a Images),
 }
 
@@ -141,14 +145,33 @@ const ON_POSTGRES: &str = "\
     transfers|upkeep)::/) and not test(ten_thousand)) or (binary(cli_server) and test(/^(killed|simulate)::/)) or \
     test(/(^|::)postgres/)";
 
+/// What is run with blobs in a bucket as well: where blobs and bundles come and go. Those that are called `s3` are for it alone.
+const ON_S3: &str = "\
+    (package(xenoboot-server) and test(/^(assignments|dashboard|transfers)::/) and not test(ten_thousand)) or test(/(^|::)s3_/)";
+
 /// The server's tests with its other database, by nextest alone: cargo's own runner has no such choice.
 fn with_postgres(root: &Path, filter: Option<&str>) -> Result<Count> {
     if !has_nextest(root) {
-        println!("not run: it needs cargo-nextest (cargo install --locked cargo-nextest)");
-        return Ok(Count { skipped: 1, ..Count::default() });
+        return Ok(no_nextest());
     }
     let postgres = Postgres::start()?;
     tests(root, Kind::Postgres(&postgres.url()), filter)
+}
+
+/// The server's tests with its other storage, likewise.
+fn with_s3(root: &Path, filter: Option<&str>) -> Result<Count> {
+    if !has_nextest(root) {
+        return Ok(no_nextest());
+    }
+    let folder = root.join("crates/server/tests");
+    let python = python::environment(root, "venv-s3", &folder.join("moto.txt"), "moto.server")?;
+    let s3 = S3::start(&python, &folder.join("s3.py"))?;
+    tests(root, Kind::S3(s3.urls()), filter)
+}
+
+fn no_nextest() -> Count {
+    println!("not run: it needs cargo-nextest (cargo install --locked cargo-nextest)");
+    Count { skipped: 1, ..Count::default() }
 }
 
 /// The images that scenarios boot.
@@ -170,6 +193,7 @@ fn tests(root: &Path, kind: Kind<'_>, filter: Option<&str>) -> Result<Count> {
     let (which, at_a_time): (&[&str], _) = match kind {
         Kind::Unit => (&["--workspace"], None),
         Kind::Postgres(_) => (&["--workspace", "--run-ignored", "all", "-E", ON_POSTGRES], None),
+        Kind::S3(_) => (&["--workspace", "--run-ignored", "all", "-E", ON_S3], None),
         Kind::Scenario(_) => (&scenarios, Some("2")),
     };
     let runner: &[&str] = if nextest { &["nextest", "run"] } else { &["test"] };
@@ -182,6 +206,9 @@ fn tests(root: &Path, kind: Kind<'_>, filter: Option<&str>) -> Result<Count> {
     }
     if let Kind::Postgres(url) = kind {
         command.env("XENOBOOT_POSTGRESQL", url);
+    }
+    if let Kind::S3(urls) = kind {
+        command.env("XENOBOOT_S3", urls);
     }
     match (at_a_time, nextest) {
         (Some(number), true) => drop(command.args(["-j", number])),

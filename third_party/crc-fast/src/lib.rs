@@ -1,10 +1,12 @@
-//! Checksums of 32 bits: CRC-32/ISO-HDLC, and those that take the highest bit first.
+//! Checksums: CRC-32/ISO-HDLC, those of 32 bits that take the highest bit first, and CRC-64/NVME.
 
 /// A checksum by its name in the catalogue of parametrised CRC algorithms.
 #[derive(Clone, Copy, Debug)]
 pub enum CrcAlgorithm {
     /// Of IEEE 802.3, gzip and others.
     Crc32IsoHdlc,
+    /// Of NVM Express, and of S3.
+    Crc64Nvme,
 }
 
 /// A checksum by its parameters.
@@ -36,6 +38,7 @@ pub struct Digest(State);
 enum State {
     IsoHdlc(crc32fast::Hasher),
     HighFirst { params: CrcParams, tables: Box<[[u32; 256]; 8]>, value: u32 },
+    Nvme { table: Box<[u64; 256]>, value: u64 },
 }
 
 impl Digest {
@@ -44,6 +47,7 @@ impl Digest {
     pub fn new(algorithm: CrcAlgorithm) -> Self {
         match algorithm {
             CrcAlgorithm::Crc32IsoHdlc => Self(State::IsoHdlc(crc32fast::Hasher::new())),
+            CrcAlgorithm::Crc64Nvme => Self(State::Nvme { table: nvme(), value: u64::MAX }),
         }
     }
 
@@ -58,6 +62,10 @@ impl Digest {
         match &mut self.0 {
             State::IsoHdlc(hasher) => hasher.update(data),
             State::HighFirst { tables, value, .. } => *value = high_first(tables, *value, data),
+            State::Nvme { table, value } => {
+                let next = |value: u64, byte| value >> 8 ^ table[usize::from(value as u8 ^ byte)];
+                *value = data.iter().fold(*value, |value, byte| next(value, *byte));
+            }
         }
     }
 
@@ -67,6 +75,7 @@ impl Digest {
         match &self.0 {
             State::IsoHdlc(hasher) => hasher.clone().finalize().into(),
             State::HighFirst { params, value, .. } => (value ^ params.mask).into(),
+            State::Nvme { value, .. } => !value,
         }
     }
 
@@ -75,6 +84,7 @@ impl Digest {
         match &mut self.0 {
             State::IsoHdlc(hasher) => hasher.reset(),
             State::HighFirst { params, value, .. } => *value = params.initial,
+            State::Nvme { value, .. } => *value = u64::MAX,
         }
     }
 }
@@ -93,6 +103,16 @@ fn tables(polynomial: u32) -> Box<[[u32; 256]; 8]> {
         }
     }
     tables
+}
+
+/// What a byte adds, the lowest bit first.
+fn nvme() -> Box<[u64; 256]> {
+    let shift = |value: u64| value >> 1 ^ if value & 1 == 1 { 0x9a6c_9329_ac4b_c9b5 } else { 0 };
+    let mut table = Box::new([0; 256]);
+    for (byte, entry) in (0_u64..).zip(table.iter_mut()) {
+        *entry = (0..8).fold(byte, |value, _| shift(value));
+    }
+    table
 }
 
 /// Eight bytes at once.

@@ -4,7 +4,12 @@ use super::{
     BackupError, Contents, at,
     list::{Entry, FOLDER, FORMAT, List},
 };
-use crate::{home, time::now_ms};
+use crate::{
+    blobs::{BlobError, Blobs, Found},
+    home,
+    time::now_ms,
+};
+use http_body_util::BodyExt;
 use ring::digest::{Context, SHA256};
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use std::{
@@ -48,10 +53,9 @@ pub async fn back_up(dir: &Path, scratch: &Path, out: impl Write) -> Result<Cont
         let mode = fs::metadata(&path).map_err(at(&path))?.permissions().mode() & 0o777;
         members.push(Member::read(&name_in(home::PROGRAMS, &path), &path, mode)?);
     }
-    for path in files(&dir.join(home::BLOBS))? {
-        members.push(Member::blob(path)?);
-    }
-    write(members, out)
+    let blobs = Blobs::existing(dir)?;
+    let stored = blobs.list().await?;
+    write(&members, &blobs, &stored, out).await
 }
 
 /// The database as of one moment, in one file.
@@ -99,20 +103,26 @@ impl Member {
         let entry = Entry { path: name.to_owned(), size, mode, sha256: hashed.digest() };
         Ok(Self { file: path.to_owned(), entry })
     }
-
-    /// A blob has its digest for a name; whether that is right shows when it is copied.
-    fn blob(path: PathBuf) -> Result<Self, BackupError> {
-        let name = name_in(home::BLOBS, &path);
-        let digest = name.rsplit('/').next().and_then(|name| name.parse().ok());
-        let sha256 = digest.ok_or_else(|| BackupError::DamagedBlob(name.clone()))?;
-        let size = fs::metadata(&path).map_err(at(&path))?.len();
-        Ok(Self { file: path, entry: Entry { path: name, size, mode: 0o600, sha256 } })
-    }
 }
 
-fn write(members: Vec<Member>, out: impl Write) -> Result<Contents, BackupError> {
-    let written = |e| BackupError::Io { path: PathBuf::from("the backup"), source: e };
-    let files: Vec<Entry> = members.iter().map(|member| member.entry.clone()).collect();
+/// What the list says of a blob. It has its digest for a name; whether that is right shows when it is copied.
+fn entry(blob: &Found) -> Entry {
+    let &Found { digest, size } = blob;
+    Entry { path: format!("{}/{digest}", home::BLOBS), size, mode: 0o600, sha256: digest }
+}
+
+fn written(source: io::Error) -> BackupError {
+    BackupError::Io { path: PathBuf::from("the backup"), source }
+}
+
+async fn write(
+    members: &[Member],
+    blobs: &Blobs,
+    stored: &[Found],
+    out: impl Write,
+) -> Result<Contents, BackupError> {
+    let files = members.iter().map(|member| member.entry.clone());
+    let files: Vec<Entry> = files.chain(stored.iter().map(entry)).collect();
     let bytes = files.iter().map(|entry| entry.size).sum();
     let (count, made_ms) = (files.len(), now_ms());
     let version = env!("CARGO_PKG_VERSION").to_owned();
@@ -121,24 +131,58 @@ fn write(members: Vec<Member>, out: impl Write) -> Result<Contents, BackupError>
     let mut archive = Builder::new(out);
     let name = format!("{FOLDER}{}", Digest::of(&list));
     archive.append_data(&mut header(list.len() as u64, 0o600), name, &*list).map_err(written)?;
-    for Member { file, entry } in members {
-        let mut source = File::open(&file).map_err(at(&file))?;
-        source.rewind().map_err(at(&file))?;
-        let mut hashed = Hashed::new(source.take(entry.size));
-        let mut header = header(entry.size, entry.mode);
-        archive.append_data(&mut header, &entry.path, &mut hashed).map_err(written)?;
-        if hashed.digest() != entry.sha256 {
-            return Err(match entry.path.strip_prefix("blobs/") {
-                Some(blob) => BackupError::DamagedBlob(blob.to_owned()),
-                None => BackupError::Io {
-                    path: file,
-                    source: io::Error::other("it was changed while it was copied: try again"),
-                },
-            });
-        }
+    for member in members {
+        append(&mut archive, member)?;
+    }
+    for blob in stored {
+        append_blob(&mut archive, blobs, blob).await?;
     }
     archive.into_inner().and_then(|mut out| out.flush()).map_err(written)?;
     Ok(Contents { files: count, bytes, made_ms })
+}
+
+fn append(archive: &mut Builder<impl Write>, member: &Member) -> Result<(), BackupError> {
+    let Member { file, entry } = member;
+    let mut source = File::open(file).map_err(at(file))?;
+    source.rewind().map_err(at(file))?;
+    let mut hashed = Hashed::new(source.take(entry.size));
+    let mut header = header(entry.size, entry.mode);
+    archive.append_data(&mut header, &entry.path, &mut hashed).map_err(written)?;
+    if hashed.digest() != entry.sha256 {
+        let changed = io::Error::other("it was changed while it was copied: try again");
+        return Err(at(file)(changed));
+    }
+    Ok(())
+}
+
+/// Appends a blob as it comes from where it is stored.
+async fn append_blob(
+    archive: &mut Builder<impl Write>,
+    blobs: &Blobs,
+    found: &Found,
+) -> Result<(), BackupError> {
+    let &Found { digest, size } = found;
+    let damaged = || BackupError::DamagedBlob(digest.to_string());
+    let blob = blobs.stored(&digest).await?.filter(|blob| blob.size == size).ok_or_else(damaged)?;
+    let mut header = header(size, 0o600);
+    header.set_path(entry(found).path).map_err(written)?;
+    header.set_cksum();
+    let out = archive.get_mut();
+    out.write_all(header.as_bytes()).map_err(written)?;
+    let mut body = blob.body(0..size).await?;
+    let mut hash = Context::new(&SHA256);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|e| BlobError::Unreadable(digest, e.to_string()))?;
+        let Ok(data) = frame.into_data() else { continue };
+        hash.update(&data);
+        out.write_all(&data).map_err(written)?;
+    }
+    if hash.finish().as_ref() != digest.0 {
+        return Err(damaged());
+    }
+    // A member's data ends with a whole block of 512 bytes.
+    let rest = usize::try_from(size.next_multiple_of(512) - size).unwrap_or_default();
+    out.write_all([0; 512].get(..rest).unwrap_or_default()).map_err(written)
 }
 
 fn header(size: u64, mode: u32) -> Header {

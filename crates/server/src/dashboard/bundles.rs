@@ -7,7 +7,7 @@ use super::{
 use crate::{api::Bundle, handlers::State, store::AssignedTo, text::size, time::now_ms};
 use axum::extract::Path;
 use maud::{Markup, html};
-use xenoboot_bundle::{Inspection, Machines, inspect};
+use xenoboot_bundle::{Inspection, Machines, inspect, limits};
 use xenoboot_wire::Digest;
 
 /// How many bundles the list has.
@@ -59,7 +59,7 @@ pub(super) async fn show(
 ) -> Result<Html, PageError> {
     let (bundle, assigned) = shared.store.bundle(&bundle).await?;
     let envelope = match bundle.bundle.parse::<Digest>() {
-        Ok(digest) => shared.blobs.read(&digest).await?,
+        Ok(digest) => shared.blobs.small(&digest, limits::ENVELOPE).await?,
         Err(_) => None,
     };
     let found = envelope.and_then(|envelope| inspect(&envelope).ok());

@@ -22,13 +22,9 @@ pub(crate) async fn missing(
     body: Body,
 ) -> Result<Json<Blobs>, AsJson> {
     let asked: Blobs = body::json(body).await?;
-    let mut missing = Vec::new();
-    for digest in asked.blobs {
-        if !shared.blobs.has(&digest).await? {
-            missing.push(digest);
-        }
-    }
-    Ok(Json(Blobs { blobs: missing }))
+    let sizes = shared.blobs.sizes(asked.blobs.clone()).await?;
+    let blobs = asked.blobs.into_iter().zip(sizes);
+    Ok(Json(Blobs { blobs: blobs.filter_map(|(b, size)| size.is_none().then_some(b)).collect() }))
 }
 
 /// `PUT blobs/DIGEST`.

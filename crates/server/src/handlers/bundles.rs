@@ -4,9 +4,10 @@ use super::{State, body, finish};
 use crate::{
     api::Bundle,
     problem::{AsJson, Problem},
+    server::Shared,
 };
 use axum::{Json, body::Body, http::StatusCode};
-use xenoboot_bundle::{inspect, limits};
+use xenoboot_bundle::{Manifest, inspect, limits};
 use xenoboot_wire::Digest;
 
 /// `GET bundles`.
@@ -44,9 +45,7 @@ pub(crate) async fn push(
             .hint("xenoboot bundle sign")
             .into());
     }
-    for (digest, size) in found.manifest.blobs() {
-        check_blob(&shared, &digest, size).await?;
-    }
+    check_blobs(&shared, &found.manifest).await?;
     let pushed = finish(async move {
         let digest: Digest = shared.blobs.put(envelope).await?;
         Ok(shared.store.add_bundle(&digest, &found).await?)
@@ -54,17 +53,20 @@ pub(crate) async fn push(
     Ok(Json(pushed.await?))
 }
 
-async fn check_blob(
-    shared: &crate::server::Shared,
-    digest: &Digest,
-    size: u64,
-) -> Result<(), Problem> {
+/// What the manifest says must be there, and as large.
+async fn check_blobs(shared: &Shared, manifest: &Manifest) -> Result<(), Problem> {
+    let blobs: Vec<(Digest, u64)> = manifest.blobs().collect();
+    let stored = shared.blobs.sizes(blobs.iter().map(|(digest, _)| *digest).collect()).await?;
     let conflict = |error| Problem::new(StatusCode::CONFLICT, error);
-    match shared.blobs.open_blob(digest).await? {
-        Some((_, stored)) if stored == size => Ok(()),
-        Some((_, stored)) => {
-            Err(conflict(format!("blob {digest} has {stored} bytes, the bundle says {size}")))
+    for ((digest, size), stored) in blobs.into_iter().zip(stored) {
+        match stored {
+            Some(stored) if stored == size => {}
+            Some(stored) => {
+                let error = format!("blob {digest} has {stored} bytes, the bundle says {size}");
+                return Err(conflict(error));
+            }
+            None => return Err(conflict(format!("blob {digest} is not on the server yet"))),
         }
-        None => Err(conflict(format!("blob {digest} is not on the server yet"))),
     }
+    Ok(())
 }

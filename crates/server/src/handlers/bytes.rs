@@ -1,9 +1,6 @@
-//! Answers made of a stored file: `Range`, `ETag`, conditions (RFC 9110, sections 13 and 14).
+//! Answers made of a blob: `Range`, `ETag`, conditions (RFC 9110, sections 13 and 14).
 
-use crate::{
-    blobs::{Blobs, FileBody},
-    problem::Problem,
-};
+use crate::{blobs::Blobs, problem::Problem};
 use axum::{
     body::Body,
     http::{HeaderMap, HeaderName, Response, StatusCode, header},
@@ -28,9 +25,10 @@ pub(super) async fn serve(
     digest: &Digest,
     headers: &HeaderMap,
 ) -> Result<Response<Body>, Problem> {
-    let Some((file, size)) = blobs.open_blob(digest).await? else {
+    let Some(blob) = blobs.open_blob(digest).await? else {
         return Err(Problem::missing(format!("{digest} is not on the server")));
     };
+    let size = blob.size;
     let etag = format!("\"{digest}\"");
     let header = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let response = Response::builder()
@@ -63,8 +61,8 @@ pub(super) async fn serve(
         }
     };
     let length = range.end - range.start;
-    let body = FileBody::new(file, range.start, length).await.map_err(|e| Problem::internal(&e))?;
-    answer(response.header(header::CONTENT_LENGTH, length).body(Body::new(body)))
+    let body = blob.body(range).await?;
+    answer(response.header(header::CONTENT_LENGTH, length).body(body))
 }
 
 fn matches_any(tags: &str, etag: &str) -> bool {

@@ -1,6 +1,6 @@
 //! A server in a folder of its own; machines and an operator that speak to it over TLS.
 
-use crate::scratch::Scratch;
+use crate::{bucket::TestBucket, scratch::Scratch};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{HeaderMap, Method, Request, StatusCode, client::conn::http2::SendRequest, header};
@@ -42,6 +42,8 @@ pub(crate) const SOON: Duration = Duration::from_secs(30);
 pub(crate) struct TestServer {
     pub(crate) dir: TempDir,
     pub(crate) scratch: Option<Scratch>,
+    /// Where its blobs are, if not in its folder.
+    pub(crate) bucket: Option<TestBucket>,
     pub(crate) address: SocketAddr,
     pub(crate) pin: Pin,
     token: String,
@@ -51,11 +53,19 @@ pub(crate) struct TestServer {
 
 impl TestServer {
     pub(crate) async fn start() -> Self {
+        Self::start_with(TestBucket::new()).await
+    }
+
+    pub(crate) async fn start_with(bucket: Option<TestBucket>) -> Self {
         let dir = tempfile::tempdir().unwrap();
+        if let Some(bucket) = &bucket {
+            bucket.write(&dir.path().join("server"));
+        }
         let address = "127.0.0.1:0".parse().unwrap();
         let mut server = Self {
             dir,
             scratch: Scratch::new(),
+            bucket,
             address,
             pin: Pin(Digest([0; 32])),
             token: String::new(),
@@ -104,6 +114,11 @@ impl TestServer {
                 .to_vec(),
         };
         files.iter().any(|file| file.windows(text.len()).any(|bytes| bytes == text.as_bytes()))
+    }
+
+    /// How many files its blobs are; `None` when they are in a bucket.
+    pub(crate) fn stored(&self) -> Option<usize> {
+        self.bucket.is_none().then(|| files(&self.folder().join("blobs")))
     }
 
     pub(crate) fn folder(&self) -> std::path::PathBuf {
@@ -278,12 +293,30 @@ impl Machine {
         path: &str,
         headers: &[(&str, &str)],
     ) -> (StatusCode, HeaderMap, Bytes) {
-        let mut request = Request::get(format!("https://server/machine/v1/{path}"));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        answer(&mut self.sender.clone(), request.body(Full::default()).unwrap()).await
+        answer(&mut self.sender.clone(), get(path, headers)).await
     }
+
+    /// The same, of an answer that may break off.
+    pub(crate) async fn fetch(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> (StatusCode, Result<Vec<u8>, hyper::Error>) {
+        let exchange = async {
+            let response = self.sender.clone().send_request(get(path, headers)).await.unwrap();
+            let (parts, body) = response.into_parts();
+            (parts.status, body.collect().await.map(|whole| whole.to_bytes().to_vec()))
+        };
+        timeout(2 * SOON, exchange).await.expect("no answer")
+    }
+}
+
+fn get(path: &str, headers: &[(&str, &str)]) -> Request<Full<Bytes>> {
+    let mut request = Request::get(format!("https://server/machine/v1/{path}"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(Full::default()).unwrap()
 }
 
 pub(crate) async fn answer(

@@ -10,6 +10,7 @@
 mod access;
 mod assignments;
 mod browser;
+mod bucket;
 mod client;
 mod connections;
 mod dashboard;
@@ -20,5 +21,6 @@ mod mail;
 mod power;
 mod scratch;
 mod states;
+mod storage;
 mod transfers;
 mod upkeep;

@@ -1,6 +1,6 @@
 //! Blobs and envelopes: up, and down in parts.
 
-use crate::client::{TestServer, files, signer};
+use crate::client::{TestServer, signer};
 use hyper::{Method, StatusCode, header};
 use serde_json::json;
 use xenoboot_bundle::{File, Manifest, sign};
@@ -37,11 +37,11 @@ async fn blobs_before_the_bundle_and_only_right_ones() {
 
     let mut wrong = content.clone();
     wrong[77] ^= 1;
-    let before = files(&server.folder().join("blobs"));
+    let before = server.stored();
     let (status, _) =
         server.send(Method::PUT, &format!("blobs/{digest}"), wrong).await.unwrap_err();
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert_eq!(files(&server.folder().join("blobs")), before, "it left something behind");
+    assert_eq!(server.stored(), before, "it left something behind");
 
     server.send(Method::PUT, &format!("blobs/{digest}"), content.clone()).await.unwrap();
     let missing = server.post("blobs/missing", json!({ "blobs": [digest] })).await.unwrap();
