@@ -18,6 +18,7 @@ mod proxy;
 mod push;
 mod run;
 mod serve;
+mod session;
 mod simulate;
 mod ssh;
 mod time;
@@ -75,6 +76,8 @@ enum Verb {
     Proxy(proxy::Args),
     /// Give out, list and revoke tokens for the server
     Token(token::Args),
+    /// List who has logged in to the dashboard, and end that
+    Session(session::Args),
     /// Say which URLs are told of machines that fail, fall silent, are cloned or pending
     Webhook(webhook::Args),
     /// Show who changed what, and check that the log is whole
@@ -105,6 +108,7 @@ fn main() -> ExitCode {
         Verb::Console(args) => ssh::console(args),
         Verb::Proxy(args) => proxy::run(&args),
         Verb::Token(args) => token::run(args, &cli.output),
+        Verb::Session(args) => session::run(args, &cli.output),
         Verb::Webhook(args) => webhook::run(args, &cli.output),
         Verb::Audit(args) => audit::run(&args, &cli.output),
         Verb::Simulate(args) => simulate::run(&args, &cli.output),

@@ -5,7 +5,7 @@ use crate::{
     operator::bundle,
     program::{Server, command_with, fails, stdout, wait_until},
 };
-use std::fs;
+use std::{fs, process::Command};
 use tokio::runtime::Runtime;
 use xenoboot_wire::{
     Digest, RunId,
@@ -138,6 +138,19 @@ fn tokens_have_roles_and_the_log_shows_who_did_what() {
     let hook = ["webhook", "add", "https://hooks.example.org/1", "--kind", "failed"];
     assert!(server.text(&hook).contains("for failed"));
     assert!(server.text(&["webhook", "list"]).contains("hooks.example.org"));
+    // Somebody logs in to the dashboard.
+    let operator = fs::read_to_string(server.operator_file()).unwrap();
+    let token = operator.lines().find_map(|line| line.strip_prefix("token = ")).unwrap();
+    let mut curl = Command::new("curl");
+    curl.args(["-sk", "--data", &format!("token={}", token.trim_matches('"'))]);
+    curl.arg(format!("https://{}/ui/login", server.address));
+    assert!(curl.status().unwrap().success());
+    assert!(server.text(&["session", "list"]).contains("admin"));
+    assert!(server.fails(&["session", "end", "admin"]).contains("--yes"));
+    server.text(&["session", "end", "admin", "--yes"]);
+    assert_eq!(server.json(&["session", "list"]).as_array().unwrap().len(), 0);
+    let error = server.fails(&["session", "end", "oidc:a@example.org", "--yes"]);
+    assert!(error.contains("no session `oidc:a@example.org`"), "{error}");
     server.text(&["webhook", "remove", "1"]);
     wait_until(|| server.json(&["webhook", "list"]).as_array().unwrap().is_empty().then_some(()));
 }

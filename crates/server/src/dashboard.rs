@@ -9,6 +9,7 @@ mod audit;
 mod bundles;
 mod fleet;
 mod log;
+mod login;
 mod machine;
 mod page;
 mod run;
@@ -56,7 +57,9 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
     };
     Router::new()
         .route("/", get(|| async { Redirect::to("/ui") }))
-        .route("/ui/login", get(session::ask).post(session::log_in))
+        .route("/ui/login", get(login::ask).post(login::with_token))
+        .route("/ui/login/provider", get(login::begin))
+        .route("/ui/login/callback", get(login::finish))
         .route("/ui/style.css", file("text/css", include_str!("dashboard/style.css")))
         .route("/ui/live.js", file("text/javascript", include_str!("dashboard/live.js")))
         .route("/ui/icon.svg", file("image/svg+xml", include_str!("dashboard/icon.svg")))

@@ -25,6 +25,8 @@ const WEB: &str = "web.pem";
 const SEALER: &str = "power.key";
 /// How mail is sent.
 const MAIL: &str = "mail.toml";
+/// Who else may say who somebody is.
+const OIDC: &str = "oidc.toml";
 /// Where the database is, if not in the folder.
 pub(crate) const DATABASE_FILE: &str = "database.toml";
 /// Where blobs are, if not in the folder.
@@ -32,7 +34,7 @@ pub(crate) const BLOBS_FILE: &str = "blobs.toml";
 /// What lets the operator in.
 const OPERATOR: &str = "operator.toml";
 /// Files that only the owner may read.
-pub(crate) const SECRETS: [&str; 6] = [KEY, WEB, SEALER, MAIL, BLOBS_FILE, OPERATOR];
+pub(crate) const SECRETS: [&str; 7] = [KEY, WEB, SEALER, MAIL, OIDC, BLOBS_FILE, OPERATOR];
 /// The folder of blobs and envelopes.
 pub(crate) const BLOBS: &str = "blobs";
 /// The folder of programs that switch machines on and off.
@@ -153,6 +155,11 @@ impl Home {
     /// The file that says how mail is sent; an operator's.
     pub(crate) fn mail(&self) -> PathBuf {
         self.dir.join(MAIL)
+    }
+
+    /// The file that names a provider of OpenID Connect; an operator's.
+    pub(crate) fn oidc(&self) -> PathBuf {
+        self.dir.join(OIDC)
     }
 
     /// The folder of programs that switch machines on and off.

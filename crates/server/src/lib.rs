@@ -31,6 +31,7 @@ mod listen;
 mod mail;
 mod near;
 mod notify;
+mod oidc;
 mod openapi;
 mod outgoing;
 mod power;

@@ -3,7 +3,7 @@
 use crate::{
     api::{Kind, Notice, Webhook},
     mail::{self, Mailer},
-    outgoing,
+    outgoing::{self, Trust},
     server::Shared,
 };
 use bytes::Bytes;
@@ -95,7 +95,7 @@ async fn send(hook: &Webhook, notice: &Notice, mailer: &Mailer) {
     for attempt in 1..=ATTEMPTS {
         let error = match timeout(PATIENCE, deliver(&hook.url, notice, mailer)).await {
             Ok(Ok(())) => return,
-            Ok(Err(error)) => causes(&*error),
+            Ok(Err(error)) => outgoing::causes(&*error),
             Err(_) => "there is no answer".to_owned(),
         };
         // Not the URL, which may be a secret.
@@ -107,11 +107,6 @@ async fn send(hook: &Webhook, notice: &Notice, mailer: &Mailer) {
     }
 }
 
-fn causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let chain = std::iter::successors(Some(error), |error| error.source());
-    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
 async fn deliver(url: &str, notice: &Notice, mailer: &Mailer) -> Result<(), outgoing::Error> {
     if let Some(address) = mail::address(url) {
         return Ok(mailer.send(address, notice).await?);
@@ -119,7 +114,7 @@ async fn deliver(url: &str, notice: &Notice, mailer: &Mailer) -> Result<(), outg
     let request = Request::post(url)
         .header(header::CONTENT_TYPE, "application/json")
         .body(Full::new(Bytes::from(serde_json::to_vec(notice)?)))?;
-    let status = outgoing::ask(request, None).await?.status;
+    let status = outgoing::ask(request, Trust::Public).await?.status;
     if status.is_success() { Ok(()) } else { Err(format!("the answer is {status}").into()) }
 }
 

@@ -25,18 +25,41 @@ const MAX_ANSWER: usize = 1 << 20;
 /// It did not work.
 pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
 
+/// An error with all its causes.
+pub(crate) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |error| error.source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 /// An answer.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) body: Bytes,
 }
 
-/// Asks, of whoever is at the request's URL. A server of `https` is known by `pin`, else by a certificate of a
-/// public authority. No redirects are followed.
+/// By what a server of `https` is known.
+#[derive(Clone, Debug)]
+pub(crate) enum Trust {
+    /// A certificate of a public authority.
+    Public,
+    /// A certificate of one of these authorities.
+    Authorities(Arc<RootCertStore>),
+    /// Its key.
+    Pin(Pin),
+}
+
+impl From<Option<Pin>> for Trust {
+    fn from(pin: Option<Pin>) -> Self {
+        pin.map_or(Self::Public, Self::Pin)
+    }
+}
+
+/// Asks, of whoever is at the request's URL. No redirects are followed.
 pub(crate) async fn ask(
     mut request: Request<Full<Bytes>>,
-    pin: Option<Pin>,
+    trust: impl Into<Trust>,
 ) -> Result<Answer, Error> {
+    let trust = trust.into();
     let uri = request.uri().clone();
     let host = uri.host().ok_or("no host")?.to_owned();
     let secure = uri.scheme_str() == Some("https");
@@ -54,7 +77,7 @@ pub(crate) async fn ask(
     let stream = TcpStream::connect((name.as_str(), port)).await?;
     if secure {
         let server = ServerName::try_from(name)?;
-        let tls = TlsConnector::from(Arc::new(tls(pin)?));
+        let tls = TlsConnector::from(Arc::new(tls(trust)?));
         exchange(tls.connect(server, stream).await?, request).await
     } else {
         exchange(stream, request).await
@@ -78,17 +101,22 @@ where
     answer
 }
 
-/// How a server is known: by `pin`, else by a certificate of a public authority.
-pub(crate) fn tls(pin: Option<Pin>) -> Result<ClientConfig, rustls::Error> {
+/// How a server is known.
+pub(crate) fn tls(trust: impl Into<Trust>) -> Result<ClientConfig, rustls::Error> {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?;
-    let Some(pin) = pin else {
-        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        return Ok(builder.with_root_certificates(roots).with_no_client_auth());
+    let builder = match trust.into() {
+        Trust::Public => builder.with_root_certificates(RootCertStore {
+            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+        }),
+        Trust::Authorities(roots) => builder.with_root_certificates(roots),
+        Trust::Pin(pin) => {
+            let algorithms = ring::default_provider().signature_verification_algorithms;
+            let pinned = Arc::new(Pinned { pin, algorithms });
+            builder.dangerous().with_custom_certificate_verifier(pinned)
+        }
     };
-    let algorithms = ring::default_provider().signature_verification_algorithms;
-    let pinned = Arc::new(Pinned { pin, algorithms });
-    Ok(builder.dangerous().with_custom_certificate_verifier(pinned).with_no_client_auth())
+    Ok(builder.with_no_client_auth())
 }
 
 /// A server that is known by its key.

@@ -60,6 +60,8 @@ fn operator() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(runs::log))
         .routes(routes!(tokens::list, tokens::new))
         .routes(routes!(tokens::revoke))
+        .routes(routes!(tokens::sessions))
+        .routes(routes!(tokens::end_sessions))
         .routes(routes!(tokens::audit))
         .routes(routes!(webhooks::list, webhooks::add))
         .routes(routes!(webhooks::remove))

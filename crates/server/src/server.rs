@@ -12,6 +12,7 @@ use crate::{
     listen::{self, Sources},
     mail::Mailer,
     notify::{self, Notices},
+    oidc::{Oidc, SettingsError},
     power::Sealer,
     registrations::Registrations,
     router,
@@ -45,6 +46,9 @@ pub enum OpenError {
     /// Its database cannot be used.
     #[error("the server's database cannot be used")]
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// What was said of the provider by which people log in is not valid.
+    #[error("the log-in by OpenID Connect cannot be set up")]
+    Oidc(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Its blobs cannot be used.
     #[error("the server's blobs cannot be used")]
     Blobs(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -64,6 +68,12 @@ pub enum OpenError {
 impl From<StoreError> for OpenError {
     fn from(error: StoreError) -> Self {
         Self::Store(Box::new(error))
+    }
+}
+
+impl From<SettingsError> for OpenError {
+    fn from(error: SettingsError) -> Self {
+        Self::Oidc(Box::new(error))
     }
 }
 
@@ -90,6 +100,7 @@ pub(crate) struct Shared {
     pub(crate) sealer: Sealer,
     pub(crate) programs: PathBuf,
     pub(crate) mailer: Mailer,
+    pub(crate) oidc: Option<Oidc>,
     stopping: watch::Sender<bool>,
 }
 
@@ -166,6 +177,7 @@ impl Server {
         let (claims, doors, notices) = (Claims::default(), Doors::default(), Notices::new());
         let (sealer, programs) = (home.sealer()?, home.power_programs());
         let mailer = Mailer::new(home.mail());
+        let oidc = Oidc::open(&home, &sealer)?;
         let shared = Arc::new(Shared {
             store,
             blobs,
@@ -180,6 +192,7 @@ impl Server {
             sealer,
             programs,
             mailer,
+            oidc,
             stopping,
         });
         Ok(Self { shared, listener, tls: Arc::new(tls), address, pin, _home: home })

@@ -31,6 +31,7 @@ pub(crate) use fleet::{FLEET_PAGE, Fleet, FleetRow, Wanted};
 pub(crate) use machines::{Boot, Expected, Standing, fingerprint_prefix};
 pub(crate) use retention::Removed;
 pub(crate) use runs::LogPage;
+pub(crate) use sessions::Who;
 pub(crate) use timeline::PowerOn;
 
 use crate::database::Place;

@@ -62,6 +62,7 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
         steps.check("sushy-tools", || sushy(root));
         steps.check("aiosmtpd", || smtp(root));
         steps.check("pysnmp", || snmp(root));
+        steps.check("oidc-provider-mock", || oidc(root));
         steps.run("tests", || tests(root, Kind::Unit, filter));
         steps.run("tests with PostgreSQL", || with_postgres(root, filter));
         steps.run("tests with S3", || with_s3(root, filter));
@@ -141,8 +142,8 @@ enum Kind<'a> {
 /// What is run with PostgreSQL as well: the store, the server but for what has to do with programs of others, and what becomes
 /// of machines when it is killed. Those that are called `postgres` are for it alone.
 const ON_POSTGRES: &str = "\
-    (package(xenoboot-server) and test(/^store::|^(access|assignments|connections|dashboard|enrolment|events|machines|states|\
-    transfers|upkeep)::/) and not test(ten_thousand)) or (binary(cli_server) and test(/^(killed|simulate)::/)) or \
+    (package(xenoboot-server) and test(/^store::|^(access|assignments|connections|dashboard|enrolment|events|machines|oidc|states|\
+    transfers|upkeep)::/) and not test(ten_thousand) and not test(/^oidc::browser::/)) or (binary(cli_server) and test(/^(killed|simulate)::/)) or \
     test(/(^|::)postgres/)";
 
 /// What is run with blobs in a bucket as well: where blobs and bundles come and go. Those that are called `s3` are for it alone.
@@ -277,6 +278,12 @@ fn sushy(root: &Path) -> Result<()> {
 fn snmp(root: &Path) -> Result<()> {
     let requirements = root.join("crates/server/tests/pysnmp.txt");
     python::environment(root, "venv-snmp", &requirements, "pysnmp, cryptography").map(drop)
+}
+
+/// A provider of OpenID Connect, likewise.
+fn oidc(root: &Path) -> Result<()> {
+    let requirements = root.join("crates/server/tests/oidc.txt");
+    python::environment(root, "venv-oidc", &requirements, "oidc_provider_mock").map(drop)
 }
 
 /// The vectors of the bundle format by pycose.

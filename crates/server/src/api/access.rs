@@ -9,7 +9,7 @@ use xenoboot_wire::Digest;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// Look at everything but tokens and webhooks.
+    /// Look at everything but tokens, sessions and webhooks.
     Viewer,
     /// Approve machines, push bundles, assign.
     Operator,
@@ -64,6 +64,25 @@ pub struct GivenToken {
     pub about: Token,
 }
 
+/// Somebody who has logged in to the dashboard: `GET sessions`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Session {
+    /// What it is ended by.
+    pub id: String,
+    /// Who: the name of a token, or `oidc:` and an e-mail address or the name at the provider.
+    pub name: String,
+    /// What he may do.
+    pub role: Role,
+    /// By a provider: his name there, which is never another's.
+    pub subject: Option<String>,
+    /// By a provider: which.
+    pub issuer: Option<String>,
+    /// When he logged in, milliseconds since 1970.
+    pub begun_ms: i64,
+    /// When it ends by itself, milliseconds since 1970.
+    pub expires_ms: i64,
+}
+
 /// Something that was changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AuditEntry {
@@ -71,7 +90,7 @@ pub struct AuditEntry {
     pub number: i64,
     /// When, milliseconds since 1970.
     pub at_ms: i64,
-    /// By whom: the name of a token, `machine FINGERPRINT`, or `server`.
+    /// By whom: the name of a token, `oidc:WHO`, `machine FINGERPRINT`, or `server`.
     pub actor: String,
     /// What was done: `machine.approve`.
     pub action: String,

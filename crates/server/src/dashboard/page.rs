@@ -65,7 +65,7 @@ impl Page<'_> {
                 }
                 form .who method="post" action="/ui/logout" {
                     (csrf(session))
-                    span .hint { (session.token.name) " · " (session.token.role.word()) }
+                    span .hint { (said(&session.who.name)) " · " (session.who.role.word()) }
                     button .quiet type="submit" { "Log out" }
                 }
             }
@@ -81,7 +81,17 @@ pub(super) fn bare(title: &str, content: &Markup) -> Html {
     frame(title, &html! { main .bare { (content) } })
 }
 
+/// A page that leads to another of ours by itself.
+pub(super) fn forward(title: &str, path: &str) -> Html {
+    let head = html! { meta http-equiv="refresh" content={ "0; url=" (path) }; };
+    whole(title, &head, &html! { main .bare { p { a href=(path) { "Go on" } } } })
+}
+
 fn frame(title: &str, body: &Markup) -> Html {
+    whole(title, &html! {}, body)
+}
+
+fn whole(title: &str, head: &Markup, body: &Markup) -> Html {
     Html(html! {
         (DOCTYPE)
         html lang="en" {
@@ -93,6 +103,7 @@ fn frame(title: &str, body: &Markup) -> Html {
                 link rel="icon" href="/ui/icon.svg" type="image/svg+xml";
                 link rel="stylesheet" href="/ui/style.css";
                 script src="/ui/live.js" defer {}
+                (head)
             }
             body { (body) }
         }

@@ -58,7 +58,7 @@ fn needed(method: &Method, path: &str) -> Role {
     let first = path.split('/').next().unwrap_or_default();
     // How machines are switched has passwords and addresses in it; to switch one is an operator's.
     let settings = first == "machines" && path.trim_end_matches('/').ends_with("/power");
-    if matches!(first, "tokens" | "webhooks")
+    if matches!(first, "tokens" | "sessions" | "webhooks")
         || (settings && matches!(*method, Method::PUT | Method::DELETE))
     {
         return Role::Admin;
@@ -93,7 +93,9 @@ mod tests {
         assert_eq!(needed(&Method::GET, "/api/v1/machines"), Role::Viewer);
         assert_eq!(needed(&Method::POST, "/api/v1/assignments"), Role::Operator);
         assert_eq!(needed(&Method::PUT, "/policy"), Role::Operator);
-        for path in ["/api/v1/tokens", "/tokens", "/api/v1/tokens/alice", "/api/v1//tokens"] {
+        for path in
+            ["/api/v1/tokens", "/tokens", "/api/v1/tokens/alice", "/api/v1//tokens", "/sessions"]
+        {
             assert_eq!(needed(&Method::GET, path), Role::Admin, "{path}");
         }
         assert_eq!(needed(&Method::GET, "/api/v1/tokensx"), Role::Viewer);

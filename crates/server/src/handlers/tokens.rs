@@ -1,8 +1,8 @@
-//! Tokens and the audit log, for operators.
+//! Tokens, sessions of the dashboard and the audit log, for operators.
 
 use super::{State, body, finish, names, params::Params};
 use crate::{
-    api::{Audit, GivenToken, NewToken, Token},
+    api::{Audit, GivenToken, NewToken, Session, Token},
     home,
     problem::{AsJson, Problem},
 };
@@ -68,6 +68,35 @@ pub(crate) async fn revoke(
         return Err(problem.hint("remove operator.toml and start the server again").into());
     }
     finish(async move { Ok(shared.store.revoke_token(&name).await?) }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `GET sessions`.
+#[utoipa::path(
+    get,
+    path = "/sessions",
+    operation_id = "sessions_list",
+    responses((status = 200, description = "done", body = Vec<Session>)),
+)]
+pub(crate) async fn sessions(
+    axum::extract::State(shared): State,
+) -> Result<Json<Vec<Session>>, AsJson> {
+    Ok(Json(shared.store.sessions().await?))
+}
+
+/// `DELETE sessions/WHOSE`.
+#[utoipa::path(
+    delete,
+    path = "/sessions/{whose}",
+    operation_id = "sessions_end",
+    params(("whose" = String, Path, description = "a session's id, or the name of whoever has logged in")),
+    responses((status = 204, description = "done")),
+)]
+pub(crate) async fn end_sessions(
+    axum::extract::State(shared): State,
+    Path(whose): Path<String>,
+) -> Result<StatusCode, AsJson> {
+    finish(async move { Ok(shared.store.end_sessions(&whose).await?) }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -1,39 +1,50 @@
 //! Passwords at rest: encrypted with a key that is in the server's folder and not in its database, so that a copy of
-//! the database opens nothing.
+//! the database opens nothing. And what a browser keeps for us meanwhile, so that it neither reads nor changes it.
 
 use ring::{
     aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
     error::Unspecified,
+    hmac,
     rand::{SecureRandom, SystemRandom},
 };
 
 /// Encrypts and decrypts settings.
-pub(crate) struct Sealer(LessSafeKey);
+pub(crate) struct Sealer {
+    key: LessSafeKey,
+    parent: hmac::Key,
+}
 
 impl Sealer {
     /// `key`: 32 bytes.
     pub(crate) fn new(key: &[u8]) -> Result<Self, Unspecified> {
-        Ok(Self(LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, key)?)))
+        let parent = hmac::Key::new(hmac::HMAC_SHA256, key);
+        Ok(Self { key: LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, key)?), parent })
     }
 
-    /// Encrypts for a machine, whose number is bound in; hexadecimal, the nonce first.
-    pub(crate) fn seal(&self, machine: i64, text: &[u8]) -> Result<String, Unspecified> {
-        // Of 96 random bits: some thousand settings never see one twice.
+    /// One with another key, made of this one's: what either seals the other does not open.
+    pub(crate) fn derive(&self, purpose: &str) -> Result<Self, Unspecified> {
+        Self::new(hmac::sign(&self.parent, purpose.as_bytes()).as_ref())
+    }
+
+    /// Encrypts, with a number bound in of what the text belongs to, such as a machine's; hexadecimal, the nonce first.
+    pub(crate) fn seal(&self, number: i64, text: &[u8]) -> Result<String, Unspecified> {
+        // Of 96 random bits: even some million texts hardly see one twice.
         let mut nonce = [0; NONCE_LEN];
         SystemRandom::new().fill(&mut nonce)?;
         let mut bytes = text.to_vec();
-        let bound = Aad::from(machine.to_be_bytes());
-        self.0.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), bound, &mut bytes)?;
+        let bound = Aad::from(number.to_be_bytes());
+        let nonce_once = Nonce::assume_unique_for_key(nonce);
+        self.key.seal_in_place_append_tag(nonce_once, bound, &mut bytes)?;
         Ok(nonce.iter().chain(&bytes).map(|b| format!("{b:02x}")).collect())
     }
 
-    /// Decrypts what was sealed for this machine.
-    pub(crate) fn open(&self, machine: i64, sealed: &str) -> Option<Vec<u8>> {
+    /// Decrypts what was sealed with this number.
+    pub(crate) fn open(&self, number: i64, sealed: &str) -> Option<Vec<u8>> {
         let mut bytes = from_hex(sealed)?;
         let (nonce, text) = bytes.split_at_mut_checked(NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let bound = Aad::from(machine.to_be_bytes());
-        self.0.open_in_place(nonce, bound, text).ok().map(|text| text.to_vec())
+        let bound = Aad::from(number.to_be_bytes());
+        self.key.open_in_place(nonce, bound, text).ok().map(|text| text.to_vec())
     }
 }
 
@@ -57,6 +68,10 @@ mod tests {
         assert_eq!(sealer.open(5, &sealed).unwrap(), b"password");
         assert!(sealer.open(6, &sealed).is_none(), "another machine's");
         assert!(Sealer::new(&[8; 32]).unwrap().open(5, &sealed).is_none(), "another key");
+        let derived = sealer.derive("another purpose").unwrap();
+        assert!(derived.open(5, &sealed).is_none(), "another purpose");
+        let again = sealer.derive("another purpose").unwrap();
+        assert_eq!(again.open(5, &derived.seal(5, b"x").unwrap()).unwrap(), b"x");
         let mut damaged = sealed.clone().into_bytes();
         damaged[30] = if damaged[30] == b'0' { b'1' } else { b'0' };
         assert!(sealer.open(5, std::str::from_utf8(&damaged).unwrap()).is_none());

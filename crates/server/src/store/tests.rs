@@ -108,6 +108,26 @@ async fn a_database_of_the_first_release_keeps_what_is_in_it() {
 }
 
 #[tokio::test]
+async fn who_has_logged_in_stays_so_when_the_server_is_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, mut connection) = of_release(dir.path(), 7).await;
+    let digest = |text: &str| xenoboot_wire::Digest::of(text.as_bytes()).to_string();
+    let expires = crate::time::now_ms() + 3_600_000;
+    let rows = format!(
+        "INSERT INTO tokens (name, hash, created_ms) VALUES ('alice', '{}', 1); INSERT INTO sessions VALUES ('{}', '{}', {expires});",
+        digest("token"),
+        digest("cookie"),
+        digest("token"),
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(rows)).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let store = Store::open(&Place::sqlite(&path).unwrap()).await.unwrap();
+    let who = store.session("cookie", None).await.unwrap().unwrap();
+    assert_eq!((&*who.name, who.role), ("alice", api::Role::Admin));
+    assert_eq!(store.sessions().await.unwrap()[0].begun_ms, expires - 12 * 3_600_000);
+}
+
+#[tokio::test]
 async fn old_logs_go_and_those_of_today_stay() {
     let scratch = Scratch::new();
     let store = scratch.store().await;

@@ -20,15 +20,16 @@ struct Row {
 impl TryFrom<Row> for api::Token {
     type Error = StoreError;
     fn try_from(row: Row) -> Result<Self> {
-        let role = match row.role.as_str() {
-            "viewer" => Role::Viewer,
-            "operator" => Role::Operator,
-            "admin" => Role::Admin,
-            _ => return Err(StoreError::Corrupt("a token's role")),
-        };
         let Row { name, created_ms, expires_ms, .. } = row;
-        Ok(Self { name, role, created_ms, expires_ms })
+        Ok(Self { name, role: role(&row.role)?, created_ms, expires_ms })
     }
+}
+
+/// A role by its word.
+pub(super) fn role(word: &str) -> Result<Role> {
+    let all = [Role::Viewer, Role::Operator, Role::Admin];
+    let found = all.into_iter().find(|role| role.word() == word);
+    found.ok_or(StoreError::Corrupt("a role"))
 }
 
 const SELECT: &str = "SELECT name, role, created_ms, expires_ms FROM tokens";

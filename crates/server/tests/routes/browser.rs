@@ -20,8 +20,22 @@ use xenoboot_wire::{
     event::{Source, What},
 };
 
+/// The size of a window on a desk, and what makes it light or dark.
+pub(crate) const SIZE: &str = "--window-size=1280,1000";
+pub(crate) const TONES: [(&str, &str); 2] = [
+    ("light", "--blink-settings=preferredColorScheme=1"),
+    ("dark", "--blink-settings=preferredColorScheme=0"),
+];
+
+/// A desk and a telephone: the size of the window, and what the browser plays.
+pub(crate) fn devices() -> [(&'static str, &'static str, Value); 2] {
+    let metrics = json!({ "width": 390, "height": 844, "pixelRatio": 2.0 });
+    let phone = json!({ "deviceMetrics": metrics });
+    [("desk", SIZE, Value::Null), ("phone", "--window-size=600,900", phone)]
+}
+
 /// chromedriver, which ends with its browsers when dropped.
-struct Driver {
+pub(crate) struct Driver {
     child: Child,
     url: String,
     profile: TempDir,
@@ -36,7 +50,7 @@ impl Drop for Driver {
 }
 
 impl Driver {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let mut command = Command::new("chromedriver");
         let mut child = command
             .args(["--port=0"])
@@ -56,7 +70,7 @@ impl Driver {
     }
 
     /// A browser; `looks` are options of its own.
-    async fn browser(&self, name: &str, looks: &[&str], device: Value) -> Client {
+    pub(crate) async fn browser(&self, name: &str, looks: &[&str], device: Value) -> Client {
         let profile = format!("--user-data-dir={}", self.profile.path().join(name).display());
         let mut args = vec![
             "--headless=new",
@@ -81,7 +95,7 @@ impl Driver {
 }
 
 /// Waits until the script says yes.
-async fn until(client: &Client, script: &str) {
+pub(crate) async fn until(client: &Client, script: &str) {
     let begun = Instant::now();
     while client.execute(&format!("return !!({script})"), Vec::new()).await.ok()
         != Some(json!(true))
@@ -94,7 +108,7 @@ async fn until(client: &Client, script: &str) {
 }
 
 /// The page may be replaced between finding and clicking: then again.
-async fn click(client: &Client, css: &str) {
+pub(crate) async fn click(client: &Client, css: &str) {
     let begun = Instant::now();
     loop {
         let clicked = async { client.find(Locator::Css(css)).await?.click().await };
@@ -202,14 +216,10 @@ async fn pictures(driver: &Driver, server: &TestServer, folder: &Path) {
         let expect = json!({ "key": format!("{:064x}", n + 1), "name": format!("rack-{n:02}"), "groups": ["front"] });
         server.post("machines", expect).await.unwrap();
     }
-    let desk = (["--window-size=1280,1000"].as_slice(), Value::Null);
-    let metrics = json!({ "width": 390, "height": 844, "pixelRatio": 2.0 });
-    let phone = (["--window-size=600,900"].as_slice(), json!({ "deviceMetrics": metrics }));
-    for (kind, (size, device)) in [("desk", desk), ("phone", phone)] {
-        for (tone, scheme) in [("light", "1"), ("dark", "0")] {
-            let scheme = format!("--blink-settings=preferredColorScheme={scheme}");
-            let looks = [size, &[scheme.as_str()]].concat();
-            let client = driver.browser(&format!("{kind}-{tone}"), &looks, device.clone()).await;
+    for (kind, size, device) in devices() {
+        for (tone, scheme) in TONES {
+            let name = format!("{kind}-{tone}");
+            let client = driver.browser(&name, &[size, scheme], device.clone()).await;
             log_in(&client, server).await;
             let run = format!("/ui/runs/{}", "07".repeat(16));
             let bundle = "/ui/bundles/hello";

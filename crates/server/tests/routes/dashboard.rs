@@ -16,33 +16,33 @@ pub(crate) const HOSTILE: &str =
     "<script>document.title='owned'</script><img src=x onerror=alert(1)>\"'&\u{202e}";
 
 /// An answer.
-struct Page {
-    status: StatusCode,
-    headers: HeaderMap,
-    text: String,
+pub(crate) struct Page {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
 }
 
 impl Page {
-    fn header(&self, name: header::HeaderName) -> &str {
+    pub(crate) fn header(&self, name: header::HeaderName) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     /// The token of its forms.
-    fn csrf(&self) -> &str {
+    pub(crate) fn csrf(&self) -> &str {
         let rest = self.text.split_once("name=\"csrf\" value=\"").expect("no form").1;
         rest.split_once('"').unwrap().0
     }
 }
 
 /// A browser, as far as the server can tell.
-struct Visitor<'a> {
-    server: &'a TestServer,
-    cookie: String,
+pub(crate) struct Visitor<'a> {
+    pub(crate) server: &'a TestServer,
+    pub(crate) cookie: String,
 }
 
 impl<'a> Visitor<'a> {
     /// Logs in with a token.
-    async fn new(server: &'a TestServer, token: &str) -> Self {
+    pub(crate) async fn new(server: &'a TestServer, token: &str) -> Self {
         let mut visitor = Self { server, cookie: String::new() };
         let page = visitor.post("/ui/login", &[("token", token), ("back", "/ui")]).await;
         assert_eq!((page.status, page.header(header::LOCATION)), (StatusCode::SEE_OTHER, "/ui"));
@@ -55,7 +55,7 @@ impl<'a> Visitor<'a> {
         visitor
     }
 
-    async fn ask(&self, method: Method, path: &str, body: String, site: &str) -> Page {
+    pub(crate) async fn ask(&self, method: Method, path: &str, body: String, site: &str) -> Page {
         let mut sender = http2(connect(self.server, None).await.unwrap()).await;
         let request = Request::builder().method(method).uri(format!("https://server{path}"));
         let request = request.header("sec-fetch-site", site).header(header::COOKIE, &self.cookie);
@@ -64,11 +64,11 @@ impl<'a> Visitor<'a> {
         Page { status, headers, text: String::from_utf8(body.to_vec()).unwrap() }
     }
 
-    async fn get(&self, path: &str) -> Page {
+    pub(crate) async fn get(&self, path: &str) -> Page {
         self.ask(Method::GET, path, String::new(), "same-origin").await
     }
 
-    async fn post(&self, path: &str, form: &[(&str, &str)]) -> Page {
+    pub(crate) async fn post(&self, path: &str, form: &[(&str, &str)]) -> Page {
         let body = serde_urlencoded::to_string(form).unwrap();
         self.ask(Method::POST, path, body, "same-origin").await
     }

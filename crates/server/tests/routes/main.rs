@@ -18,6 +18,7 @@ mod enrolment;
 mod events;
 mod machines;
 mod mail;
+mod oidc;
 mod power;
 mod scratch;
 mod states;
