@@ -30,7 +30,8 @@ fn greeting(memory: u64) -> String {
     format!("Xenoboot needs {memory} MB of memory. It starts in a second.")
 }
 
-/// TIMEOUT, in tenths of a second, ends with the first key; TOTALTIMEOUT does not. `memory` in MB is what the image needs.
+/// TIMEOUT, in tenths of a second, ends with the first key; TOTALTIMEOUT does not. What it is to SAY reaches the screen, and no
+/// serial port. `memory` in MB is what the image needs.
 pub(crate) fn isolinux(memory: u64, line: &str) -> String {
     let entry = |label: &str, line: &str| {
         format!(
@@ -39,7 +40,7 @@ pub(crate) fn isolinux(memory: u64, line: &str) -> String {
     };
     format!(
         "SERIAL 0 115200\nDEFAULT xenoboot\nPROMPT 1\nTIMEOUT 10\nTOTALTIMEOUT 300\nONERROR reboot.c32\n\
-         SAY {} Type debug for a talkative boot.\n{}{}",
+         SAY {}\nSAY Type debug for a talkative boot.\n{}{}",
         greeting(memory),
         entry("xenoboot", line),
         entry("debug", &format!("{line} {DEBUG}")),
