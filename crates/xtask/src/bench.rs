@@ -2,6 +2,7 @@
 
 use crate::{
     guest, image, kernel,
+    postgres::Postgres,
     run::{build_program, cargo, check, target},
     setup,
 };
@@ -30,6 +31,9 @@ pub(crate) enum What {
     },
     /// The server with ten thousand machines, played on the same computer
     Server {
+        /// With PostgreSQL, on the same computer too, instead of SQLite
+        #[arg(long)]
+        postgres: bool,
         /// `--machines N` for fewer, `--only storm|killed|downloads` for one of the measurements
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
@@ -47,7 +51,7 @@ pub(crate) fn run(root: &Path, what: &What) -> Result<()> {
         guest::build(root)?;
     }
     match what {
-        What::Server { arguments } => server(root, arguments),
+        What::Server { postgres, arguments } => server(root, *postgres, arguments),
         What::Boot { arguments } => {
             let whole = image::of_kind(root, image::Kind::Whole)?;
             let mut bench = in_machines(root, "bench-boot", arguments)?;
@@ -68,11 +72,15 @@ pub(crate) fn run(root: &Path, what: &What) -> Result<()> {
 }
 
 /// The server as it is released, with optimised code.
-fn server(root: &Path, arguments: &[String]) -> Result<()> {
+fn server(root: &Path, postgres: bool, arguments: &[String]) -> Result<()> {
     let build = ["build", "--quiet", "--release", "--workspace", "--bin", "xenoboot"];
     check(&mut cargo(root, &build))?;
     let mut bench = program(root, "bench-server")?;
     bench.args(arguments).env("XENOBOOT_CLI", target(root).join("release/xenoboot"));
+    let postgres = postgres.then(Postgres::start_durable).transpose()?;
+    if let Some(postgres) = &postgres {
+        bench.args(["--database", &format!("{}/postgres", postgres.url())]);
+    }
     check(&mut bench)
 }
 

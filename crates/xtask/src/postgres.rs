@@ -1,4 +1,4 @@
-//! A PostgreSQL for the server's tests: new, reached by a socket in a folder of its own, gone when they have ended.
+//! A PostgreSQL for the server's tests and measurements: new, reached by a socket in a folder of its own, gone when they have ended.
 
 use crate::run::check;
 use anyhow::{Context, Result, bail};
@@ -16,14 +16,10 @@ const VERSIONS: &str = "/usr/lib/postgresql";
 /// Longer than it takes to start, even on a busy computer.
 const SOON: Duration = Duration::from_secs(60);
 
-/// Nothing of it must outlive the tests, so it need not wait for the disk. What the server asks of it stays as it is.
-const SETTINGS: [&str; 5] = [
-    "listen_addresses=",
-    "fsync=off",
-    "full_page_writes=off",
-    "synchronous_commit=off",
-    "shared_buffers=32MB",
-];
+/// Of what is asked by tests nothing must outlive them, so it need not wait for the disk. What the server asks of it stays as
+/// it is.
+const FOR_TESTS: [&str; 4] =
+    ["fsync=off", "full_page_writes=off", "synchronous_commit=off", "shared_buffers=32MB"];
 
 /// One that runs.
 pub(crate) struct Postgres {
@@ -32,8 +28,18 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    /// Starts it. The superuser PostgreSQL does not run for: for root it runs as `postgres`, which its package makes.
+    /// Starts one that does not wait for the disk.
     pub(crate) fn start() -> Result<Self> {
+        Self::start_with(&FOR_TESTS)
+    }
+
+    /// Starts one as it is by default, for measurements.
+    pub(crate) fn start_durable() -> Result<Self> {
+        Self::start_with(&[])
+    }
+
+    /// The superuser PostgreSQL does not run for: for root it runs as `postgres`, which its package makes.
+    fn start_with(settings: &[&str]) -> Result<Self> {
         let programs = newest()?;
         // A socket's path is short: not in the folder of what is built.
         let folder = env::temp_dir().join(format!("xenoboot-postgres-{}", process::id()));
@@ -48,7 +54,7 @@ impl Postgres {
         check(initdb_command.args(initdb).arg("-D").arg(&data).stdout(Stdio::null()))?;
         let mut server = as_user(root, &programs.join("postgres"));
         server.arg("-D").arg(&data).arg("-k").arg(&postgres.folder);
-        for setting in SETTINGS {
+        for setting in ["listen_addresses="].iter().chain(settings) {
             server.args(["-c", setting]);
         }
         let log = fs::File::create(env::temp_dir().join(format!("{}.log", postgres.name())))?;

@@ -11,7 +11,8 @@ use serde_json::Value;
 use std::{
     env,
     fs::{self, File},
-    io::{BufRead, BufReader, Lines},
+    io::{BufRead, BufReader, Lines, Write},
+    os::unix::fs::OpenOptionsExt,
     process::{Child, ChildStdout, ExitCode, Stdio},
 };
 
@@ -21,11 +22,13 @@ const KINDS: &str = "storm|killed|downloads";
 struct Choice {
     machines: u32,
     only: Option<String>,
+    /// The URL of a PostgreSQL's database, in place of SQLite.
+    database: Option<String>,
 }
 
 impl Choice {
     fn of_arguments() -> Result<Self> {
-        let mut choice = Self { machines: 10_000, only: None };
+        let mut choice = Self { machines: 10_000, only: None, database: None };
         let mut arguments = env::args().skip(1);
         while let Some(argument) = arguments.next() {
             let value = arguments.next().with_context(|| format!("{argument} needs a value"))?;
@@ -34,7 +37,10 @@ impl Choice {
                     choice.machines = value.parse().context("--machines needs a number")?
                 }
                 "--only" => choice.only = Some(value),
-                _ => bail!("unknown: {argument}; known: --machines N, --only {KINDS}"),
+                "--database" => choice.database = Some(value),
+                _ => bail!(
+                    "unknown: {argument}; known: --machines N, --only {KINDS}, --database URL"
+                ),
             }
         }
         ensure!(choice.machines >= 10, "with fewer than 10 machines there is nothing to measure");
@@ -57,6 +63,13 @@ fn run() -> Result<Vec<Figure>> {
     let folder = bench::folder("bench-server")?;
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     println!("Load of this computer before: {}", load.trim());
+    if let Some(url) = &choice.database {
+        let server = folder.join("server");
+        fs::create_dir(&server)?;
+        let file = server.join("database.toml");
+        let mut file = File::options().write(true).create_new(true).mode(0o600).open(file)?;
+        writeln!(file, "url = {}", Value::from(url.as_str()))?;
+    }
     let mut operator = Operator::in_folder(&folder)?;
     let mut figures = Vec::new();
     if choice.wants("storm") {
