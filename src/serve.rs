@@ -40,6 +40,10 @@ pub(crate) struct Args {
     /// [default: DIR/database.toml, if it is there]
     #[arg(long, value_name = "FILE|URL")]
     database: Option<Database>,
+    /// Where other servers of the same database reach this one [default: where it listens; if that is all addresses, the one
+    /// by which it reaches the database]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    reach: Option<SocketAddr>,
     /// How the log is written: lines for people, or a JSON object in each line
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
@@ -73,8 +77,13 @@ async fn serve(args: &Args, output: &Output) -> anyhow::Result<()> {
     // Before anything is begun that they could interrupt.
     let stop = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
     let database = args.database.clone().unwrap_or_default();
-    let server = Server::open(&args.dir, args.listen, &database).await;
+    let server = Server::open(&args.dir, args.listen, &database, args.reach).await;
     let server = match server {
+        Err(error @ xenoboot_server::OpenError::Stranger { .. }) => {
+            return Err(error).hint(
+                "copy server.key, power.key, web.pem and operator.toml from its folder, or use another database",
+            );
+        }
         Err(error @ xenoboot_server::OpenError::Listen { .. }) => {
             return Err(error).hint("another program may have that port; --listen names another");
         }

@@ -39,7 +39,7 @@ impl Body for Sent {
 }
 
 /// Leaves a request, and sends back what comes, in capitals, until `end` comes.
-async fn answer(machine: &Machine) -> Result<()> {
+pub(crate) async fn answer(machine: &Machine) -> Result<()> {
     let mut sender = machine.connect::<Sent>().await?;
     let (to, queue) = mpsc::channel(4);
     let request = Request::post("https://server/machine/v1/console").body(Sent(queue))?;

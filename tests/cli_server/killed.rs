@@ -65,7 +65,10 @@ async fn after_failure(machine: &mut Machine, acknowledged: u64) -> u64 {
                 );
                 return stored;
             }
-            Err(_) => sleep(Duration::from_millis(10)).await,
+            Err(_) => {
+                machine.turn_to_the_next();
+                sleep(Duration::from_millis(10)).await;
+            }
         }
     }
 }
@@ -76,7 +79,7 @@ fn run_of(machine: usize) -> RunId {
 
 #[test]
 fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
-    all_is_stored_though(|server| {
+    all_is_stored_though(&mut [Server::start()], |server| {
         server.kill();
         server.start_again();
     });
@@ -85,21 +88,34 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
 #[test]
 #[ignore = "for PostgreSQL"]
 fn postgres_may_end_every_connection() {
-    all_is_stored_though(|server| server.scratch.as_ref().expect("a PostgreSQL").cut());
+    let cut = |server: &mut Server| server.scratch.as_ref().expect("a PostgreSQL").cut();
+    all_is_stored_though(&mut [Server::start()], cut);
 }
 
-/// Machines report to a server that is disturbed in the middle of it.
-fn all_is_stored_though(disturb: impl Fn(&mut Server)) {
-    let mut server = Server::start();
+#[test]
+#[ignore = "for PostgreSQL"]
+fn postgres_has_what_several_servers_acknowledged_that_are_killed() {
+    let one = Server::start();
+    let two = one.beside();
+    all_is_stored_though(&mut [one, two], |server| {
+        server.kill();
+        server.start_again();
+    });
+}
+
+/// Machines report to servers of which one after the other is disturbed in the middle of it.
+fn all_is_stored_though(servers: &mut [Server], disturb: impl Fn(&mut Server)) {
     let runtime = Runtime::new().unwrap();
     let (total, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let mut reporters = Vec::new();
     for number in 0..MACHINES {
-        let machine = Machine::new(server.address);
+        let addresses: Vec<_> = servers.iter().map(|server| server.address).collect();
+        let machine = Machine::new(addresses[number % addresses.len()]);
         let (key, name) = (machine.key.to_string(), format!("m{number}"));
-        server.json(&["machine", "approve", "--key", &key, "--name", &name]);
+        servers[0].json(&["machine", "approve", "--key", &key, "--name", &name]);
         // It becomes known by its first boot; then it is approved already.
         let mut machine = machine;
+        machine.others = addresses;
         runtime.block_on(machine.boot()).unwrap();
         reporters.push(runtime.spawn(report(
             machine,
@@ -108,16 +124,17 @@ fn all_is_stored_though(disturb: impl Fn(&mut Server)) {
             Arc::clone(&stop),
         )));
     }
-    for _ in 0..TIMES {
+    for time in 0..TIMES {
         let before = total.load(Relaxed);
         wait_until(|| (total.load(Relaxed) > before + 100).then_some(()));
-        disturb(&mut server);
+        let turn = usize::try_from(time).unwrap() % servers.len();
+        disturb(&mut servers[turn]);
     }
     stop.store(1, Relaxed);
     for (number, reporter) in reporters.into_iter().enumerate() {
         let ended = runtime.block_on(async { tokio::time::timeout(SOON, reporter).await });
         let acknowledged = ended.expect("it does not end").unwrap();
-        let log = server.json(&["run", "log", &run_of(number).to_string()]);
+        let log = servers[0].json(&["run", "log", &run_of(number).to_string()]);
         let stored: Vec<(u64, String)> =
             log["events"].as_array().unwrap().iter().map(entry).collect();
         let wanted: Vec<(u64, String)> = (1..=acknowledged).map(|n| (n, text(number, n))).collect();

@@ -30,6 +30,8 @@ pub(crate) struct Machine {
     pub(crate) key: MachineKey,
     pub(crate) boot: BootId,
     pub(crate) token: Option<String>,
+    /// Where it may turn to as well.
+    pub(crate) others: Vec<SocketAddr>,
     config: Arc<ClientConfig>,
     server: SocketAddr,
     sender: Option<SendRequest<Full<Bytes>>>,
@@ -53,10 +55,24 @@ impl Machine {
             key,
             boot: BootId([1; 16]),
             token: None,
+            others: Vec::new(),
             config: Arc::new(config),
             server,
             sender: None,
         }
+    }
+
+    /// Another one with the same key.
+    pub(crate) fn copy(&self, server: SocketAddr, boot: BootId) -> Self {
+        let config = Arc::clone(&self.config);
+        Self { key: self.key, boot, token: None, others: Vec::new(), config, server, sender: None }
+    }
+
+    /// Connects to the next of its servers from now on.
+    pub(crate) fn turn_to_the_next(&mut self) {
+        self.others.rotate_left(1);
+        self.server = self.others.first().copied().unwrap_or(self.server);
+        self.sender = None;
     }
 
     pub(crate) async fn boot(&mut self) -> Result<BootReply> {

@@ -17,4 +17,5 @@ mod operator;
 mod program;
 #[path = "../../crates/server/tests/routes/scratch.rs"]
 mod scratch;
+mod several;
 mod simulate;

@@ -7,8 +7,10 @@ use std::{
     fs::{self, File},
     io::{BufRead, BufReader},
     net::SocketAddr,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
@@ -21,7 +23,7 @@ pub(crate) struct Server {
     pub(crate) dir: TempDir,
     pub(crate) address: SocketAddr,
     /// Its database, when that is one of PostgreSQL.
-    pub(crate) scratch: Option<Scratch>,
+    pub(crate) scratch: Option<Arc<Scratch>>,
     /// Where its log goes, as JSON, if it is kept.
     log: Option<PathBuf>,
     child: Option<Child>,
@@ -30,6 +32,19 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn start() -> Self {
         let mut server = Self::new();
+        server.start_again();
+        server
+    }
+
+    /// One more of the same database, with the same keys and blobs.
+    pub(crate) fn beside(&self) -> Self {
+        let mut server = Self::of(self.scratch.clone());
+        let (ours, theirs) = (self.folder(), server.folder());
+        fs::create_dir(&theirs).unwrap();
+        for name in ["server.key", "power.key", "web.pem", "operator.toml"] {
+            fs::copy(ours.join(name), theirs.join(name)).unwrap();
+        }
+        symlink(ours.join("blobs"), theirs.join("blobs")).unwrap();
         server.start_again();
         server
     }
@@ -43,8 +58,11 @@ impl Server {
     }
 
     fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let (address, scratch) = ("127.0.0.1:0".parse().unwrap(), Scratch::new());
+        Self::of(Scratch::new().map(Arc::new))
+    }
+
+    fn of(scratch: Option<Arc<Scratch>>) -> Self {
+        let (dir, address) = (tempfile::tempdir().unwrap(), "127.0.0.1:0".parse().unwrap());
         Self { dir, address, scratch, log: None, child: None }
     }
 

@@ -10,6 +10,7 @@ pub(crate) mod clip;
 pub(crate) mod confirm;
 pub(crate) mod console;
 pub(crate) mod enrolment;
+pub(crate) mod fellow;
 pub(crate) mod health;
 pub(crate) mod machine;
 pub(crate) mod machines;

@@ -13,7 +13,7 @@ use std::{
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
-use xenoboot_wire::Pin;
+use xenoboot_wire::{Digest, Pin};
 
 /// The database's file.
 pub(crate) const DATABASE: &str = "xenoboot.sqlite";
@@ -180,6 +180,16 @@ impl Home {
         };
         let key = from_hex(text.trim()).ok_or_else(|| HomeError::Sealer(path.clone()))?;
         Sealer::new(&key).map_err(|_| HomeError::Sealer(path))
+    }
+
+    /// What servers of one database must have in common: a digest of their keys, of which nothing can be told.
+    pub(crate) fn keys(&self, key: &KeyPair, token: &str) -> Result<Digest, HomeError> {
+        let sealer = read_secret(&self.dir.join(SEALER))?.unwrap_or_default();
+        let mut text = b"xenoboot: the keys of servers that share a database\0".to_vec();
+        text.extend(key.public_key_raw());
+        text.extend(sealer.trim().as_bytes());
+        text.extend(token.as_bytes());
+        Ok(Digest::of(&text))
     }
 
     /// The token of `operator.toml`; a new one when there is no such file.

@@ -1,6 +1,9 @@
 //! Who is connected, and who waits for news.
 
+mod others;
+
 use crate::time::now_ms;
+use others::Others;
 use std::{
     collections::HashMap,
     sync::{
@@ -22,6 +25,8 @@ pub(crate) enum Topic {
     Door(i64),
     /// It is to show that it is alive.
     Nudge(i64),
+    /// Anything of any machine, for those who listen to all.
+    All,
 }
 
 /// What is known only while the process lives.
@@ -32,6 +37,7 @@ pub(crate) struct Hub {
     seen: Mutex<HashMap<i64, i64>>,
     told: Mutex<HashMap<i64, Told>>,
     events: AtomicU64,
+    others: Others,
 }
 
 /// So many changes are kept for those who listen to all.
@@ -46,6 +52,7 @@ impl Default for Hub {
             seen: Mutex::default(),
             told: Mutex::default(),
             events: AtomicU64::new(0),
+            others: Others::default(),
         }
     }
 }
@@ -123,8 +130,16 @@ impl Hub {
         self.changes.subscribe()
     }
 
-    /// Wakes whoever waits for news of `topic`.
+    /// Wakes whoever waits for news of `topic`, here and, if that may be, at other servers.
     pub(crate) fn wake(&self, topic: Topic) {
+        self.wake_here(topic);
+        if matches!(topic, Topic::Order(_) | Topic::Events(_)) {
+            self.others.call_out(topic);
+        }
+    }
+
+    /// The same here alone.
+    pub(crate) fn wake_here(&self, topic: Topic) {
         // Nobody need listen.
         let _ = self.changes.send(topic);
         if let Some(sender) = lock(&self.waiting).get(&topic) {
@@ -145,17 +160,29 @@ impl Hub {
         Presence { hub: Arc::clone(self), key }
     }
 
-    /// Whether a machine has a connection.
+    /// Whether a machine has a connection, to this server or another.
     pub(crate) fn online(&self, key: &MachineKey) -> bool {
+        self.online_here(key) || self.elsewhere(key).is_some()
+    }
+
+    /// Whether it has one to this server.
+    pub(crate) fn online_here(&self, key: &MachineKey) -> bool {
         lock(&self.connections).contains_key(key)
     }
 
-    /// The keys of all machines that have a connection.
+    /// The keys of all machines that have a connection to any server.
     pub(crate) fn online_keys(&self) -> Vec<MachineKey> {
+        let mut keys = self.others.keys();
+        keys.extend(self.connected_keys());
+        keys.into_iter().collect()
+    }
+
+    /// And of those that have one to this server.
+    pub(crate) fn connected_keys(&self) -> Vec<MachineKey> {
         lock(&self.connections).keys().copied().collect()
     }
 
-    /// How many machines have a connection.
+    /// How many machines have a connection to this server.
     pub(crate) fn connected(&self) -> usize {
         lock(&self.connections).len()
     }

@@ -18,10 +18,12 @@ const FIRST_TIDY: Duration = Duration::from_secs(60);
 pub(crate) async fn tidy(shared: &Shared) {
     sleep(FIRST_TIDY).await;
     loop {
-        match shared.store.tidy().await {
-            Ok(removed) if removed == Removed::default() => {}
-            Ok(removed) => tracing::info!(?removed, "old logs and runs were removed"),
-            Err(error) => tracing::warn!(%error, "old logs and runs could not be removed"),
+        if shared.leads() {
+            match shared.store.tidy().await {
+                Ok(removed) if removed == Removed::default() => {}
+                Ok(removed) => tracing::info!(?removed, "old logs and runs were removed"),
+                Err(error) => tracing::warn!(%error, "old logs and runs could not be removed"),
+            }
         }
         sleep(TIDY).await;
     }
@@ -41,13 +43,16 @@ async fn silent(shared: &Shared) {
     }
 }
 
-/// Works for ever.
+/// Works for ever, where this server is the one for that.
 pub(crate) async fn run(shared: &Arc<Shared>) {
     let mut tick = interval(LOOK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut count = 0u32;
     loop {
         tick.tick().await;
+        if !shared.leads() {
+            continue;
+        }
         count = count.wrapping_add(1);
         if count.is_multiple_of(SILENCE) {
             silent(shared).await;

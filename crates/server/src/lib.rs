@@ -23,6 +23,7 @@ mod claims;
 mod dashboard;
 mod database;
 mod doors;
+mod fellows;
 mod handlers;
 mod home;
 mod hub;

@@ -204,8 +204,9 @@ async fn connection(
         Some(certificate) => Some(tls::machine_key(certificate)?),
         None => None,
     };
-    // For as long as the connection lasts.
-    let _presence: Option<Presence> = machine.map(|key| shared.hub.connect(key));
+    // For as long as the connection lasts. Another server of the same database is no machine.
+    let present = machine.filter(|key| *key != shared.own);
+    let _presence: Option<Presence> = present.map(|key| shared.hub.connect(key));
     let activity = Arc::new(Activity::default());
     let _open = Open(Arc::clone(&activity));
     let peer = Peer { machine, address, activity: Arc::clone(&activity) };

@@ -5,7 +5,9 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::{Request, StatusCode, Uri, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore,
+    SignatureScheme, WantsVerifier,
+    client::WantsClientCert,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime},
@@ -103,20 +105,28 @@ where
 
 /// How a server is known.
 pub(crate) fn tls(trust: impl Into<Trust>) -> Result<ClientConfig, rustls::Error> {
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()?;
     let builder = match trust.into() {
-        Trust::Public => builder.with_root_certificates(RootCertStore {
+        Trust::Public => builder()?.with_root_certificates(RootCertStore {
             roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
         }),
-        Trust::Authorities(roots) => builder.with_root_certificates(roots),
-        Trust::Pin(pin) => {
-            let algorithms = ring::default_provider().signature_verification_algorithms;
-            let pinned = Arc::new(Pinned { pin, algorithms });
-            builder.dangerous().with_custom_certificate_verifier(pinned)
-        }
+        Trust::Authorities(roots) => builder()?.with_root_certificates(roots),
+        Trust::Pin(pin) => pinned(pin)?,
     };
     Ok(builder.with_no_client_auth())
+}
+
+fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, rustls::Error> {
+    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+}
+
+/// The client's side, for a server that is known by its key.
+pub(crate) fn pinned(
+    pin: Pin,
+) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, rustls::Error> {
+    let algorithms = ring::default_provider().signature_verification_algorithms;
+    let pinned = Arc::new(Pinned { pin, algorithms });
+    Ok(builder()?.dangerous().with_custom_certificate_verifier(pinned))
 }
 
 /// A server that is known by its key.

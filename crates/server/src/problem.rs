@@ -77,7 +77,6 @@ impl From<StoreError> for Problem {
                 .hint("give the machine another key: xenoboot machine rotate"),
             StoreError::Database(_)
             | StoreError::Unreachable { .. }
-            | StoreError::InUse(_)
             | StoreError::NotWritten
             | StoreError::Corrupt(_)
             | StoreError::Migrate(_) => Self::internal(&error),

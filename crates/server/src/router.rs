@@ -3,8 +3,8 @@
 use crate::{
     dashboard,
     handlers::{
-        assignments, auth, blobs, bundles, confirm, console, enrolment, health, machine, machines,
-        policy, power, runs, stream, tokens, webhooks,
+        assignments, auth, blobs, bundles, confirm, console, enrolment, fellow, health, machine,
+        machines, policy, power, runs, stream, tokens, webhooks,
     },
     openapi,
     problem::{AsJson, Problem},
@@ -88,6 +88,11 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router {
         .method_not_allowed_fallback(not_like_that)
         .fallback(missing)
         .layer(middleware::from_fn_with_state(Arc::clone(shared), auth::operator));
+    let fellow = Router::new()
+        .route("/console/{machine}", post(fellow::console))
+        .route("/rival", post(fellow::rival))
+        .route("/heard", post(fellow::heard))
+        .layer(middleware::from_fn_with_state(Arc::clone(shared), fellow::fellow));
     let metrics = Router::new()
         .route("/metrics", get(health::metrics))
         .layer(middleware::from_fn_with_state(Arc::clone(shared), auth::operator));
@@ -98,6 +103,7 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router {
         .route("/readyz", get(health::readyz))
         .nest("/machine/v1", machine)
         .nest("/api/v1", operator)
+        .nest("/fellow/v1", fellow)
         .route("/confirm/{token}", post(confirm::confirm))
         .layer(DefaultBodyLimit::disable())
         .with_state(Arc::clone(shared))

@@ -5,6 +5,7 @@ use crate::{
     claims::Claims,
     database::{Database, DatabaseError},
     doors::Doors,
+    fellows::{self, Fellows},
     handlers,
     home::{Home, HomeError, OperatorFile},
     hub::Hub,
@@ -29,7 +30,7 @@ use std::{
     time::Duration,
 };
 use tokio::{net::TcpListener, sync::watch, time::sleep};
-use xenoboot_wire::Pin;
+use xenoboot_wire::{MachineKey, Pin};
 
 /// How often the database is told when machines were heard of.
 const NOTE_SEEN: Duration = Duration::from_secs(10);
@@ -49,6 +50,12 @@ pub enum OpenError {
     /// What was said of the provider by which people log in is not valid.
     #[error("the log-in by OpenID Connect cannot be set up")]
     Oidc(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Another server of its database is known by other keys.
+    #[error("a server at {address} uses the same database and has other keys")]
+    Stranger {
+        /// Where that is.
+        address: String,
+    },
     /// Its blobs cannot be used.
     #[error("the server's blobs cannot be used")]
     Blobs(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -101,6 +108,9 @@ pub(crate) struct Shared {
     pub(crate) programs: PathBuf,
     pub(crate) mailer: Mailer,
     pub(crate) oidc: Option<Oidc>,
+    pub(crate) fellows: Option<Arc<Fellows>>,
+    /// The server's own key, as the other servers of its database show it.
+    pub(crate) own: MachineKey,
     stopping: watch::Sender<bool>,
 }
 
@@ -108,6 +118,11 @@ impl Shared {
     /// Whether the server is to stop.
     pub(crate) fn is_stopping(&self) -> bool {
         *self.stopping.borrow()
+    }
+
+    /// Whether this is the server that does what is done by the clock.
+    pub(crate) fn leads(&self) -> bool {
+        self.fellows.as_ref().is_none_or(|fellows| fellows.leads())
     }
 
     /// Waits until the server is to stop.
@@ -150,7 +165,8 @@ const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(15);
 impl Server {
     /// Opens the server's folder, which is made on the first start, and listens: on `address` (port zero: any free
     /// one), else on port 7443 of all addresses. Writes `operator.toml` into the folder. A database that is not in the
-    /// folder is waited for, a minute at most.
+    /// folder is waited for, a minute at most. `reach`: where other servers of that database reach this one; else by the
+    /// address by which it reaches the database.
     ///
     /// # Errors
     /// When the folder is in use, damaged or not writable, or the address is not to be had.
@@ -158,14 +174,19 @@ impl Server {
         dir: &Path,
         address: Option<SocketAddr>,
         database: &Database,
+        reach: Option<SocketAddr>,
     ) -> Result<Self, OpenError> {
         let home = Home::open(dir)?;
         let key = home.key()?;
         let (tls, pin) =
             tls::server_config(&key, &home.web()?).map_err(|e| OpenError::Tls(Box::new(e)))?;
-        let store = Store::open(&database.place(&home)?).await?;
+        let place = database.place(&home)?;
+        let store = Store::open(&place).await?;
         let blobs = Blobs::open(dir).await?;
         let token = home.token()?;
+        let sealer = home.sealer()?;
+        let keys = home.keys(&key, &token)?;
+        fellows::admitted(&place, &keys).await?;
         store.set_token(handlers::tokens::OWN, &token).await?;
 
         let (listener, address) = bind(address).await?;
@@ -174,9 +195,13 @@ impl Server {
         let hub = Arc::new(Hub::default());
         let (registrations, sources) = (Registrations::new(), Sources::default());
         let stopping = watch::channel(false).0;
-        let (claims, doors, notices) = (Claims::default(), Doors::default(), Notices::new());
-        let (sealer, programs) = (home.sealer()?, home.power_programs());
-        let mailer = Mailer::new(home.mail());
+        let setup = |e| OpenError::Tls(Box::new(e) as Box<_>);
+        let fellows = Fellows::of(&place, reach, address, &key, keys).map_err(setup)?.map(Arc::new);
+        let own = MachineKey::try_from(key.public_key_raw());
+        let own = own.map_err(|_| OpenError::Tls("a key that is none of Ed25519".into()))?;
+        let claims = Claims::new(fellows.clone());
+        let (doors, notices) = (Doors::default(), Notices::new());
+        let (programs, mailer) = (home.power_programs(), Mailer::new(home.mail()));
         let oidc = Oidc::open(&home, &sealer)?;
         let shared = Arc::new(Shared {
             store,
@@ -193,6 +218,8 @@ impl Server {
             programs,
             mailer,
             oidc,
+            fellows,
+            own,
             stopping,
         });
         Ok(Self { shared, listener, tls: Arc::new(tls), address, pin, _home: home })
@@ -221,6 +248,7 @@ impl Server {
             () = keeper::run(shared) => {}
             () = keeper::tidy(shared) => {}
             () = notify::run(shared) => {}
+            () = with_others(shared) => {}
             () = stop => {}
         }
         tracing::info!("stopping");
@@ -229,7 +257,18 @@ impl Server {
         if let Err(error) = shared.store.note_seen(&shared.hub.take_seen()).await {
             tracing::warn!(%error, "when machines were heard of could not be noted");
         }
+        if let Some(fellows) = &shared.fellows {
+            fellows.leave().await;
+        }
         shared.store.close().await;
+    }
+}
+
+/// Works together with the other servers of the database, if there may be any.
+async fn with_others(shared: &Shared) {
+    match &shared.fellows {
+        Some(fellows) => fellows.run(&shared.hub).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -313,7 +352,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let (folder, database) = (dir.path().join("s"), Database::default());
-        let mut server = Server::open(&folder, Some(loopback), &database).await.unwrap();
+        let mut server = Server::open(&folder, Some(loopback), &database, None).await.unwrap();
         let shared = Arc::get_mut(&mut server.shared).unwrap();
         shared.starts = Turns::new(1, Duration::from_millis(20));
         let router = TowerToHyperService::new(router::router(&server.shared));

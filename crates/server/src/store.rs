@@ -1,7 +1,7 @@
 //! Everything that must outlive the process, behind one type: SQLite or PostgreSQL. What has been committed is on the disk.
 //!
-//! There is one connection that writes, of one server at a time, and several that read (`connect`): each writing transaction
-//! sees the result of the one before. What machines say is written many at a time (`group`).
+//! There is one connection that writes, and several that read (`connect`); several servers of one PostgreSQL take turns. So
+//! each writing transaction sees the result of the one before. What machines say is written many at a time (`group`).
 //! Each query has one text, of what both databases have; the schema alone has two.
 
 mod assignments;
@@ -21,6 +21,7 @@ mod policy;
 pub(crate) mod power;
 mod retention;
 mod runs;
+pub(crate) mod session;
 mod sessions;
 mod timeline;
 mod tokens;
@@ -58,8 +59,6 @@ pub(crate) enum StoreError {
     Database(#[from] sqlx::Error),
     #[error("{place} cannot be used")]
     Unreachable { place: String, source: sqlx::Error },
-    #[error("{0} is in use by another server")]
-    InUse(String),
     #[error("the database cannot be brought up to date")]
     Migrate(#[from] MigrateError),
     #[error("the database holds {0}, which is not valid")]

@@ -80,11 +80,18 @@ impl ResolvesServerCert for Identities {
     }
 }
 
-/// The server's side, and the pin by which it is known. `web`: the key and certificates for browsers, PEM.
-pub(crate) fn server_config(key: &KeyPair, web: &str) -> Result<(ServerConfig, Pin), SetupError> {
+/// A certificate of the server's own key, and the key, for either side.
+pub(crate) fn identity(
+    key: &KeyPair,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), SetupError> {
     let certificate = named()?.self_signed(key)?;
     let private = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let chain = vec![certificate.der().clone()];
+    Ok((vec![certificate.der().clone()], private))
+}
+
+/// The server's side, and the pin by which it is known. `web`: the key and certificates for browsers, PEM.
+pub(crate) fn server_config(key: &KeyPair, web: &str) -> Result<(ServerConfig, Pin), SetupError> {
+    let (chain, private) = identity(key)?;
     let own = CertifiedKey::from_der(chain, private, &ring::default_provider())?;
     let identities = Identities { own: Arc::new(own), web: Arc::new(read_web(web)?) };
     let verifier =

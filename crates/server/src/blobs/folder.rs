@@ -1,6 +1,7 @@
 //! Blobs as files of a folder.
 
 use super::{BlobError, Found};
+use crate::home::new_token;
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Frame, SizeHint};
@@ -9,8 +10,8 @@ use std::{
     ops::Range,
     path::{Path, PathBuf},
     pin::Pin,
-    sync::atomic::{AtomicU64, Ordering},
     task::{self, Poll, ready},
+    time::Duration,
 };
 use tokio::{
     fs::{self, File},
@@ -23,10 +24,12 @@ use xenoboot_wire::Digest;
 /// How much is read at a time, bytes.
 const CHUNK: usize = 64 << 10;
 
-/// A folder of the server's own.
+/// An upload to which nothing was written for so long is over.
+const LEFT: Duration = Duration::from_secs(86_400);
+
+/// A folder of the server's own, or one that several servers share.
 pub(super) struct Folder {
     dir: PathBuf,
-    counter: AtomicU64,
 }
 
 fn io_at(path: &Path) -> impl FnOnce(io::Error) -> BlobError {
@@ -37,17 +40,20 @@ fn io_at(path: &Path) -> impl FnOnce(io::Error) -> BlobError {
 impl Folder {
     /// A folder that another process may be using: it is read, and nothing is made in it.
     pub(super) fn existing(dir: PathBuf) -> Self {
-        Self { dir, counter: AtomicU64::new(0) }
+        Self { dir }
     }
 
-    /// Makes the folder if it is not there, and removes what uploads that broke off have left.
+    /// Makes the folder if it is not there, and removes what uploads that broke off have left: what is old, since another
+    /// server may be storing something.
     pub(super) async fn open(dir: PathBuf) -> Result<Self, BlobError> {
         let half = dir.join("half");
         let make = async {
             fs::create_dir_all(&half).await?;
             let mut entries = fs::read_dir(&half).await?;
             while let Some(entry) = entries.next_entry().await? {
-                fs::remove_file(entry.path()).await?;
+                if is_old(&entry).await {
+                    fs::remove_file(entry.path()).await?;
+                }
             }
             sync(&dir).await
         };
@@ -107,8 +113,10 @@ impl Folder {
 
     /// A place for what comes, without a name yet.
     pub(super) async fn begin(&self, digest: &Digest) -> Result<Half, BlobError> {
-        let number = self.counter.fetch_add(1, Ordering::Relaxed);
-        let name = Name(self.dir.join("half").join(number.to_string()));
+        let half = self.dir.join("half");
+        // Nobody else's, of no server.
+        let name = new_token().map_err(|error| io_at(&half)(io::Error::other(error)))?;
+        let name = Name(half.join(name));
         let file = File::create_new(&name.0).await.map_err(io_at(&name.0))?;
         let file = BufWriter::with_capacity(1 << 20, file);
         Ok(Half { file, name, path: self.path(digest) })
@@ -143,9 +151,15 @@ struct Name(PathBuf);
 
 impl Drop for Name {
     fn drop(&mut self) {
-        // It is gone when it has got its name; else the next start removes it.
+        // It is gone when it has got its name; else a later start removes it.
         let _ = std::fs::remove_file(&self.0);
     }
+}
+
+/// Whether nothing was written to an upload for so long that it must have broken off.
+async fn is_old(entry: &fs::DirEntry) -> bool {
+    let modified = entry.metadata().await.and_then(|metadata| metadata.modified());
+    modified.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > LEFT))
 }
 
 /// Makes new names in a folder durable.

@@ -3,6 +3,7 @@
 use super::*;
 use http_body_util::{Full, StreamBody};
 use hyper::body::Frame;
+use std::time::SystemTime;
 
 /// Bytes of which no part is like another.
 pub(super) fn content(numbers: u32) -> Vec<u8> {
@@ -98,11 +99,14 @@ async fn a_folder_conforms() {
     let blobs = Blobs::open(dir.path()).await.unwrap();
     let half = dir.path().join("blobs/half");
     conforms(&blobs, async || std::fs::read_dir(&half).unwrap().count()).await;
-    std::fs::write(half.join("7"), "left by a crash").unwrap();
+    // What a crash has left, and what another server is about to store.
+    let left = std::fs::File::create(half.join("7")).unwrap();
+    left.set_modified(SystemTime::now() - Duration::from_secs(2 * 86_400)).unwrap();
+    std::fs::write(half.join("8"), "a part").unwrap();
     Blobs::existing(dir.path()).unwrap();
-    assert_eq!(std::fs::read_dir(&half).unwrap().count(), 1, "it is another's");
+    assert_eq!(std::fs::read_dir(&half).unwrap().count(), 2, "they are another's");
     Blobs::open(dir.path()).await.unwrap();
-    assert_eq!(std::fs::read_dir(&half).unwrap().count(), 0);
+    assert!(!half.join("7").exists() && half.join("8").exists());
     std::fs::write(dir.path().join("blobs/stray"), "").unwrap();
     assert!(matches!(blobs.list().await, Err(BlobError::Foreign(_))));
 }

@@ -80,9 +80,10 @@ impl Listener {
 
     /// Takes in what changes for a moment; false when nothing comes any more.
     async fn gather(&mut self, first: Result<Topic, RecvError>) -> bool {
-        let mut machines = BTreeSet::new();
+        let (mut machines, mut all) = (BTreeSet::new(), false);
         let mut take = |topic| match topic {
             Topic::Order(id) | Topic::Events(id) => drop(machines.insert(id)),
+            Topic::All => all = true,
             Topic::Nudge(_) | Topic::Door(_) => {}
         };
         match first {
@@ -94,7 +95,7 @@ impl Listener {
         while let Ok(topic) = self.changes.try_recv() {
             take(topic);
         }
-        let names = if machines.len() > MOST {
+        let names = if all || machines.len() > MOST {
             None
         } else {
             self.shared.store.names(&machines).await.ok()

@@ -6,10 +6,7 @@ use sqlx::{
     AnyConnection, AnyPool, AssertSqlSafe, Connection,
     any::{AnyConnectOptions, AnyPoolOptions, install_default_drivers},
 };
-use std::{
-    borrow::Cow,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 /// How many connections read.
@@ -28,14 +25,9 @@ pub(super) const POSTGRES: &str = "SET lock_timeout = '30s'; SET idle_in_transac
     SET client_min_messages = 'warning'; \
     SELECT 1 FROM set_config('synchronous_commit', 'on', FALSE) WHERE current_setting('synchronous_commit') = 'off'";
 
-/// What PostgreSQL is told of the connection that writes, on which each of its sessions holds this lock: two servers of one
-/// database would each switch machines and tell people. The number is `xenoboot` in ASCII. A session that was lost leaves
-/// the next one to get the lock again: whoever does not have it cannot write.
-const HOLD: &str = "DO $$ BEGIN IF NOT pg_try_advisory_lock(x'78656e6f626f6f74'::bigint) THEN \
-    RAISE EXCEPTION 'in use by another server' USING ERRCODE = 'object_in_use'; END IF; END $$";
-
-/// `object_in_use`, as the lock says it.
-const IN_USE: &str = "55006";
+/// How a transaction begins to write to PostgreSQL: when it has the lock by which all that write take turns, of whichever
+/// server. The number is `xenoboot` in ASCII.
+const TURN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(x'78656e6f626f6f74'::bigint)";
 
 /// What SQLite is told of each connection: what has been committed is on the disk.
 const SQLITE: &str = "PRAGMA busy_timeout = 30000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
@@ -77,29 +69,28 @@ impl Writer {
     pub(super) async fn begin(&self) -> sqlx::Result<Tx> {
         let begin = match self.kind {
             Kind::Sqlite => "BEGIN IMMEDIATE",
-            Kind::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED",
+            Kind::Postgres => TURN,
         };
         self.pool.begin_with(begin).await
     }
 }
 
-/// Connects, when no other server uses the database, and brings it up to date.
+/// Connects, and brings the database up to date.
 pub(super) async fn connect(place: &Place) -> Result<(AnyPool, Writer)> {
     install_default_drivers();
-    let (to_write, to_read) = match place.kind {
-        Kind::Sqlite => (SQLITE.to_owned(), format!("{SQLITE}; PRAGMA query_only = ON")),
+    let (each, to_read) = match place.kind {
+        Kind::Sqlite => (SQLITE, "PRAGMA query_only = ON"),
         Kind::Postgres => {
-            let to_write = format!("{POSTGRES}; {HOLD}");
-            wait_for(place, &to_write).await?;
-            (to_write, format!("{POSTGRES}; SET default_transaction_read_only = ON"))
+            wait_for(place).await?;
+            (POSTGRES, "SET default_transaction_read_only = ON")
         }
     };
-    let writer = pool(1, &place.options, to_write).await?;
+    let writer = pool(1, &place.options, each.to_owned()).await?;
     match place.kind {
         Kind::Sqlite => MIGRATIONS.run(&writer).await?,
         Kind::Postgres => POSTGRES_MIGRATIONS.run(&writer).await?,
     }
-    let reader = pool(READERS, &place.options, to_read).await?;
+    let reader = pool(READERS, &place.options, format!("{each}; {to_read}")).await?;
     Ok((reader, Writer { pool: writer, kind: place.kind }))
 }
 
@@ -112,49 +103,34 @@ async fn pool(most: u32, options: &AnyConnectOptions, told: String) -> sqlx::Res
     pool.connect_with(options.clone()).await
 }
 
-/// Waits until the database can be reached, which may start at the same time as the server, and until no other server
-/// holds it: one that was killed is noticed only when its connections have ended.
-async fn wait_for(place: &Place, to_write: &str) -> Result<()> {
+/// Waits until the database can be reached, which may start at the same time as the server.
+async fn wait_for(place: &Place) -> Result<()> {
     let until = Instant::now() + PATIENCE;
     let mut said = false;
     loop {
-        let Err(error) = attempt(place, to_write).await else { return Ok(()) };
-        let in_use = code(&error).as_deref() == Some(IN_USE);
-        let passes = in_use || may_pass(&error);
-        let cause = if in_use { String::new() } else { format!(": {error}") };
-        let error =
-            if in_use { StoreError::InUse(place.to_string()) } else { unreachable(place, error) };
-        if !passes || Instant::now() > until {
-            return Err(error);
+        let error = match AnyConnection::connect_with(&place.options).await {
+            Ok(connection) => return Ok(connection.close().await?),
+            Err(error) => error,
+        };
+        if !may_pass(&error) || Instant::now() > until {
+            return Err(StoreError::Unreachable { place: place.to_string(), source: error });
         }
         if !said {
             said = true;
-            tracing::warn!("{error}{cause}; trying again for {} s", PATIENCE.as_secs());
+            tracing::warn!(
+                "{place} cannot be used: {error}; trying again for {} s",
+                PATIENCE.as_secs()
+            );
         }
         sleep(PAUSE).await;
     }
-}
-
-/// A connection as the one that writes, for a moment.
-async fn attempt(place: &Place, to_write: &str) -> sqlx::Result<()> {
-    let mut connection = AnyConnection::connect_with(&place.options).await?;
-    sqlx::raw_sql(AssertSqlSafe(to_write.to_owned())).execute(&mut connection).await?;
-    connection.close().await
-}
-
-fn unreachable(place: &Place, source: sqlx::Error) -> StoreError {
-    StoreError::Unreachable { place: place.to_string(), source }
 }
 
 /// Whether it may be better in a moment: the network, a database that starts or has all the connections that it may.
 fn may_pass(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) => true,
-        _ => matches!(code(error).as_deref(), Some("57P03" | "53300")),
+        sqlx::Error::Database(error) => matches!(error.code().as_deref(), Some("57P03" | "53300")),
+        _ => false,
     }
-}
-
-/// The database's own code of an error.
-fn code(error: &sqlx::Error) -> Option<Cow<'_, str>> {
-    error.as_database_error()?.code()
 }

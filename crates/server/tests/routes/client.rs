@@ -80,7 +80,8 @@ impl TestServer {
     pub(crate) async fn start_again(&mut self) {
         self.stop().await;
         let address = SocketAddr::new(self.address.ip(), 0);
-        let server = Server::open(&self.folder(), Some(address), &self.database()).await.unwrap();
+        let server =
+            Server::open(&self.folder(), Some(address), &self.database(), None).await.unwrap();
         (self.address, self.pin) = (server.address(), server.pin());
         let operator = fs::read_to_string(self.folder().join("operator.toml")).unwrap();
         let token = operator.lines().find_map(|line| line.strip_prefix("token = ")).unwrap();

@@ -1,18 +1,16 @@
 //! Who may connect, and with what.
 
-use crate::client::{SOON, TestServer, answer, connect, connect_with, http2, new_key, self_signed};
+use crate::client::{TestServer, answer, connect, connect_with, http2, new_key, self_signed};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Request, StatusCode, header};
 use rcgen::{PKCS_ECDSA_P256_SHA256, PKCS_ED25519};
-use serde_json::json;
 use std::time::Duration;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::{Instant, timeout},
+    time::Instant,
 };
-use xenoboot_server::Server;
 
 /// Whether the server takes a certificate, and knows a machine by it (one that may have nothing: 403; without a
 /// certificate it would be 401). In TLS 1.3 the client learns of a refusal by what it reads.
@@ -108,6 +106,7 @@ async fn a_folder_has_one_server_and_the_secrets_are_the_same_after_a_restart() 
         &server.folder(),
         Some("127.0.0.1:0".parse().unwrap()),
         &server.database(),
+        None,
     )
     .await;
     assert!(second.unwrap_err().to_string().contains("folder"));
@@ -146,40 +145,5 @@ async fn who_is_refused_while_still_sending_sees_why() {
             stream.read_exact(&mut said).await.expect("there is no answer");
             assert_eq!(said, format!("HTTP/1.1 {status}").as_bytes());
         }
-    }
-}
-
-#[tokio::test]
-#[ignore = "for PostgreSQL"]
-async fn postgres_is_for_one_server_at_a_time() {
-    let mut first = TestServer::start().await;
-    let dir = tempfile::tempdir().unwrap();
-    let (folder, database) = (dir.path().join("server"), first.database());
-    let address = "127.0.0.1:0".parse().unwrap();
-    let mut second = std::pin::pin!(Server::open(&folder, Some(address), &database));
-    let early = timeout(Duration::from_secs(2), second.as_mut()).await;
-    assert!(early.is_err(), "two servers use one database");
-    first.machine().await.boot().await;
-    first.stop().await;
-    timeout(SOON, second).await.expect("it does not begin").unwrap();
-}
-
-#[tokio::test]
-#[ignore = "for PostgreSQL"]
-async fn postgres_that_another_has_taken_is_not_written_to() {
-    let server = TestServer::start().await;
-    let machine = server.machine().await;
-    machine.boot().await;
-    let postgres = server.scratch.as_ref().expect("a PostgreSQL");
-    let mut other = postgres.take();
-    let token = |name: &str| server.post("tokens", json!({ "name": name, "role": "viewer" }));
-    let (status, _) = token("early").await.unwrap_err();
-    assert!(status.is_server_error(), "{status}");
-    assert!(!server.get("tokens").await.unwrap().to_string().contains("early"));
-    postgres.cut();
-    other.wait().unwrap();
-    let until = Instant::now() + SOON;
-    while let Err((status, body)) = token("late").await {
-        assert!(status.is_server_error() && Instant::now() < until, "{status}: {body}");
     }
 }

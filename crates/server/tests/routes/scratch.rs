@@ -3,12 +3,9 @@
 
 use std::{
     env, process,
-    process::{Child, Command, Stdio},
+    process::Command,
     sync::atomic::{AtomicU32, Ordering::Relaxed},
 };
-
-/// The lock of whoever writes.
-const LOCK: i64 = 0x7865_6e6f_626f_6f74;
 
 /// A database of PostgreSQL, gone when this is dropped.
 pub(crate) struct Scratch {
@@ -48,37 +45,25 @@ impl Scratch {
         self.administer(&format!("SELECT pg_terminate_backend(pid) {connections}"));
     }
 
-    /// Becomes who may write to it, in the place of the server that does, until all connections are ended.
-    #[allow(dead_code, reason = "not of use to every program that has this file")]
-    pub(crate) fn take(&self) -> Child {
+    /// Has the PostgreSQL do something.
+    fn administer(&self, sql: &str) -> String {
         let mut psql = Command::new("psql");
-        psql.args(["-Xq", "-c", &format!("SELECT pg_advisory_lock({LOCK})")]);
-        let psql = psql.args(["-c", "SELECT pg_sleep(3600)"]).arg(self.url());
-        let child = psql.stdout(Stdio::null()).spawn().expect("psql");
-        let locks = |granted| {
-            format!(
-                "FROM pg_locks l JOIN pg_database d ON d.oid = l.database \
-                 WHERE d.datname = '{}' AND l.locktype = 'advisory' AND l.granted = {granted}",
-                self.name
-            )
-        };
-        // It waits first: so it is the next.
-        let waits = format!(
-            "DO $$ BEGIN WHILE NOT EXISTS (SELECT 1 {}) LOOP \
-             PERFORM pg_sleep(0.02); END LOOP; END $$",
-            locks(false)
-        );
-        self.administer(&waits);
-        self.administer(&format!("SELECT pg_terminate_backend(l.pid) {}", locks(true)));
-        child
+        psql.args(["-XqAtb", "-v", "ON_ERROR_STOP=1", "-c", sql]);
+        let done = psql.arg(format!("{}/postgres", self.cluster)).output().expect("psql");
+        assert!(done.status.success(), "psql: {sql}: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8_lossy(&done.stdout).into_owned()
     }
 
-    /// Has the PostgreSQL do something.
-    fn administer(&self, sql: &str) {
-        let mut psql = Command::new("psql");
-        psql.args(["-Xqb", "-v", "ON_ERROR_STOP=1", "-o", "/dev/null", "-c", sql]);
-        let status = psql.arg(format!("{}/postgres", self.cluster)).status().expect("psql");
-        assert!(status.success(), "psql: {sql}");
+    /// How many processes of it hold or await the lock of that number.
+    #[allow(dead_code, reason = "not of use to every program that has this file")]
+    pub(crate) fn holders(&self, lock: i64) -> usize {
+        let count = self.administer(&format!(
+            "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database \
+             WHERE d.datname = '{}' AND l.locktype = 'advisory' AND l.granted \
+             AND (l.classid::bigint << 32) + l.objid::bigint = {lock}",
+            self.name
+        ));
+        count.trim().parse().expect("a number")
     }
 }
 
