@@ -24,7 +24,9 @@ pub(crate) fn environment(
     let mut make = Command::new("python3");
     check(make.args(["-m", "venv", "--clear"]).arg(&environment))?;
     let mut install = Command::new(&python);
-    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+    // What is imported is compiled then; most of it never is.
+    install.args(["-m", "pip", "install", "--no-compile"]);
+    install.args(["--quiet", "--disable-pip-version-check"]);
     check(install.arg("-r").arg(requirements)).with_context(|| format!("{import}, from PyPI"))?;
     Ok(python)
 }
