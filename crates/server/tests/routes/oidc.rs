@@ -407,7 +407,8 @@ async fn a_server_that_is_told_wrongly_does_not_start() {
     server.stop().await;
     configure(&server.folder(), "http://id.example.org", "");
     let address = Some(server.address);
-    let error = Server::open(&server.folder(), address, &server.database()).await.unwrap_err();
+    let error =
+        Server::open(&server.folder(), address, &server.database(), None).await.unwrap_err();
     let why = std::error::Error::source(&error).unwrap().to_string();
     assert!(why.contains("oidc.toml: `issuer` is no URL of https"), "{why}");
     assert!(!format!("{error:?} {why}").contains(SECRET));
