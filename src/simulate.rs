@@ -217,14 +217,16 @@ async fn live(
         };
     }
     let limit = args.limit.map_or(Duration::MAX, Duration::from_secs);
-    tokio::select! {
+    let ended = tokio::select! {
         () = watch(world, args.runs, output) => Ok(()),
         () = sleep(limit) => match args.runs.map(|runs| world.tally.short_of(runs)) {
             Some(left @ 1..) => bail!("{left} of {} machines have not reported enough runs", args.machines),
             _ => Ok(()),
         },
-        interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
-    }
+        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Into::into),
+    };
+    world.tally.end();
+    ended
 }
 
 /// Shows how it goes, until each machine has reported `runs` runs.

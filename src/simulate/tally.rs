@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -58,6 +58,7 @@ struct Part {
 /// All of it.
 pub(super) struct Tally {
     begun: Mutex<Instant>,
+    over: AtomicBool,
     parts: Vec<Mutex<Part>>,
     times: Mutex<BTreeMap<Step, Vec<Duration>>>,
     troubles: Mutex<BTreeMap<String, u64>>,
@@ -95,6 +96,7 @@ impl Tally {
     pub(super) fn new(machines: u32) -> Self {
         Self {
             begun: Mutex::new(Instant::now()),
+            over: AtomicBool::new(false),
             parts: (0..machines).map(|_| Mutex::default()).collect(),
             times: Mutex::default(),
             troubles: Mutex::default(),
@@ -112,6 +114,11 @@ impl Tally {
         *lock(&self.begun) = Instant::now();
     }
 
+    /// What fails from now on was ended by us: a connection may go before the machine that asks something over it.
+    pub(super) fn end(&self) {
+        self.over.store(true, Relaxed);
+    }
+
     pub(super) fn elapsed(&self) -> Duration {
         lock(&self.begun).elapsed()
     }
@@ -121,6 +128,9 @@ impl Tally {
     }
 
     pub(super) fn failed(&self, trouble: &Trouble) {
+        if self.over.load(Relaxed) {
+            return;
+        }
         *lock(&self.troubles).entry(trouble.what.clone()).or_default() += 1;
     }
 

@@ -251,7 +251,7 @@ mod tests {
         // What a power failure left of a chunk is replaced.
         let (path, whole) = a.iter().find(|(path, _)| path.ends_with(".zst")).unwrap();
         fs::write(path, vec![0; whole.len()]).unwrap();
-        assert_eq!(packed(&disk, folders[0].path(), 2).written, whole.len() as u64);
+        assert_eq!(packed(&disk, folders[0].path(), 8).written, whole.len() as u64);
         assert_eq!(files(folders[0].path()), a);
     }
 

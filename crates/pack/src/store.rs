@@ -6,6 +6,7 @@ use std::{
     io::{self, Read as _, Write as _},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 /// What a root index is called when nothing else was said.
@@ -35,6 +36,8 @@ pub fn path(kind: Kind, sum: &Sum) -> String {
 #[derive(Debug)]
 pub struct Store {
     folder: PathBuf,
+    /// Of several that keep the same file at the same time one writes it, and the others find it; by the digest's first bits.
+    turns: [Mutex<()>; 16],
 }
 
 impl Store {
@@ -44,7 +47,7 @@ impl Store {
     /// When it cannot be made.
     pub fn create(folder: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
-        Ok(Self { folder: folder.to_owned() })
+        Ok(Self { folder: folder.to_owned(), turns: Default::default() })
     }
 
     /// Keeps a file, unless the same is there. Returns how many bytes were written.
@@ -53,6 +56,8 @@ impl Store {
     /// When it cannot be written.
     pub fn keep(&self, kind: Kind, sum: &Sum, bytes: &[u8]) -> io::Result<u64> {
         let path = self.folder.join(path(kind, sum));
+        let turn = self.turns.get(usize::from(sum.first() >> 4));
+        let _turn = turn.map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
         if is_same(&path, bytes)? {
             return Ok(0);
         }

@@ -20,6 +20,11 @@ impl Sum {
         sum.iter_mut().zip(found.as_ref()).for_each(|(to, from)| *to = *from);
         Self(Digest(sum))
     }
+
+    /// Its first byte, by which what has many of them may be parted.
+    pub(crate) fn first(&self) -> u8 {
+        self.0.0[0]
+    }
 }
 
 impl fmt::Display for Sum {
