@@ -204,7 +204,7 @@ impl Home {
     pub(crate) fn write_operator(&self, operator: &OperatorFile) -> Result<(), HomeError> {
         let OperatorFile { url, pin, token } = operator;
         let text = format!(
-            "# Lets an operator in: xenoboot --operator FILE, or XENOBOOT_OPERATOR=FILE. Keep it secret.\n\
+            "# Lets an operator in: xenoboot ... --operator FILE, or XENOBOOT_OPERATOR=FILE. Keep it secret.\n\
              # The server writes it anew when it starts, with the same token; removed, it makes a new token.\n\
              url = \"{url}\"\npin = \"{pin}\"\ntoken = \"{token}\"\n"
         );
