@@ -158,17 +158,23 @@ async fn reply(shared: &Shared, nonce: Nonce, standing: &Standing) -> Result<Boo
         (api::State::Approved, Some(bundle)) => Order::Run(Assignment {
             generation: standing.generation,
             bundle: *bundle,
-            envelope: inline(shared, bundle).await?,
+            envelope: inline(shared, bundle).await,
         }),
     };
     shared.hub.tell(standing.id, Told::from(&order));
     Ok(BootReply { nonce, time_ms: now_ms().unsigned_abs(), order })
 }
 
-/// The envelope, if it is small enough to go with the answer.
-async fn inline(shared: &Shared, bundle: &Digest) -> Result<Option<Bytes>, Problem> {
-    let envelope = shared.blobs.small(bundle, MAX_INLINE_BUNDLE).await?;
-    Ok(envelope.map(|envelope| Bytes(envelope.to_vec())))
+/// The envelope, if it is small enough to go with the answer. Where it cannot be read the machine is told all the same what it
+/// is to do: it fetches the envelope by itself, sees what is wrong, and says so.
+async fn inline(shared: &Shared, bundle: &Digest) -> Option<Bytes> {
+    match shared.blobs.small(bundle, MAX_INLINE_BUNDLE).await {
+        Ok(envelope) => envelope.map(|envelope| Bytes(envelope.to_vec())),
+        Err(error) => {
+            tracing::error!(%error, "an assigned bundle cannot be read");
+            None
+        }
+    }
 }
 
 /// `POST wait`: tell me when there is something else to do.

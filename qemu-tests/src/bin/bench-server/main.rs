@@ -134,5 +134,7 @@ fn number(said: &Value, pointer: &str) -> Result<f64> {
 /// How many failures there were.
 fn failures(said: &Value) -> f64 {
     let errors = said.get("errors").and_then(Value::as_object);
-    errors.into_iter().flat_map(|errors| errors.values()).filter_map(Value::as_f64).sum()
+    let counts = errors.into_iter().flat_map(|errors| errors.values()).filter_map(Value::as_f64);
+    // The sum of none would be -0.
+    counts.fold(0.0, |sum, count| sum + count)
 }
