@@ -13,7 +13,7 @@ use crate::{
     server::OpenError,
     store::{
         StoreError,
-        session::{self, ServerRow, Session},
+        fellows::{self, Membership, ServerRow},
     },
     tls::SetupError,
 };
@@ -64,7 +64,7 @@ pub(crate) async fn admitted(place: &Place, keys: &Digest) -> Result<(), OpenErr
     if place.kind != Kind::Postgres {
         return Ok(());
     }
-    let stranger = patiently(session::stranger(place, keys)).await.map_err(StoreError::from)?;
+    let stranger = patiently(fellows::stranger(place, keys)).await.map_err(StoreError::from)?;
     match stranger {
         Some(address) => Err(OpenError::Stranger { address }),
         None => Ok(()),
@@ -120,7 +120,7 @@ impl Fellows {
     /// Hears what others call out. Whenever a connection is new, everything may have changed before.
     async fn listen(&self, hub: &Hub) {
         loop {
-            match timeout(PATIENCE, session::listener(&self.place)).await {
+            match timeout(PATIENCE, fellows::listener(&self.place)).await {
                 Ok(Ok(mut listener)) => {
                     hub.wake_all();
                     while let Ok(Ok(Some(call))) = timeout(DEAF, listener.try_recv()).await {
@@ -151,7 +151,7 @@ impl Fellows {
     /// Calls out what changes here, and keeps this server's place among the others.
     async fn beat(&self, hub: &Hub) {
         loop {
-            match self.session(hub).await {
+            match self.belong(hub).await {
                 Ok(()) => tracing::warn!("the other servers had given this one up; it enters anew"),
                 Err(error) => {
                     tracing::warn!(%error, "the place among the other servers is lost for now");
@@ -162,36 +162,36 @@ impl Fellows {
         }
     }
 
-    async fn session(&self, hub: &Hub) -> sqlx::Result<()> {
+    async fn belong(&self, hub: &Hub) -> sqlx::Result<()> {
         let address = self.address.as_deref();
-        let begin = Session::begin(&self.place, address, self.port, &self.keys);
-        let mut session = patiently(begin).await?;
-        self.id.store(session.id, Relaxed);
+        let begin = Membership::begin(&self.place, address, self.port, &self.keys);
+        let mut membership = patiently(begin).await?;
+        self.id.store(membership.id, Relaxed);
         // What was to be called out when there was no connection.
-        patiently(session.call_out(ALL)).await?;
+        patiently(membership.call_out(ALL)).await?;
         let (mut told, mut known) = (BTreeSet::new(), HashMap::new());
         let (mut tick, mut called) = (interval(BEAT), Instant::now());
         loop {
             tokio::select! {
                 _ = tick.tick() => {
-                    if !patiently(session.beat()).await? {
+                    if !patiently(membership.beat()).await? {
                         return Ok(());
                     }
-                    if !self.leads() && patiently(session.lead()).await? {
+                    if !self.leads() && patiently(membership.lead()).await? {
                         self.leads.store(true, Relaxed);
                         tracing::info!("this server does what is done by the clock");
                     }
-                    patiently(self.tell(&mut session, hub, &mut told)).await?;
-                    patiently(self.look(&mut session, hub, &mut known)).await?;
+                    patiently(self.tell(&mut membership, hub, &mut told)).await?;
+                    patiently(self.look(&mut membership, hub, &mut known)).await?;
                     if called.elapsed() > ALIVE {
-                        patiently(session.call_out("")).await?;
+                        patiently(membership.call_out("")).await?;
                         called = Instant::now();
                     }
                 }
                 () = hub.something_to_call_out() => {
                     sleep(GATHER).await;
-                    for text in texts(session.id, hub.take_to_call_out()) {
-                        patiently(session.call_out(&text)).await?;
+                    for text in texts(membership.id, hub.take_to_call_out()) {
+                        patiently(membership.call_out(&text)).await?;
                     }
                     called = Instant::now();
                 }
@@ -202,7 +202,7 @@ impl Fellows {
     /// Says which machines are connected here.
     async fn tell(
         &self,
-        session: &mut Session,
+        membership: &mut Membership,
         hub: &Hub,
         told: &mut BTreeSet<MachineKey>,
     ) -> sqlx::Result<()> {
@@ -210,7 +210,7 @@ impl Fellows {
         let new: Vec<_> = now.difference(told).collect();
         let ended: Vec<_> = told.difference(&now).collect();
         if !new.is_empty() || !ended.is_empty() {
-            session.connections(&new, &ended).await?;
+            membership.connections(&new, &ended).await?;
         }
         *told = now;
         Ok(())
@@ -219,14 +219,14 @@ impl Fellows {
     /// Looks who else is there, and which machines are connected to them.
     async fn look(
         &self,
-        session: &mut Session,
+        membership: &mut Membership,
         hub: &Hub,
         known: &mut HashMap<i64, i64>,
     ) -> sqlx::Result<()> {
-        let others = session.others().await?;
+        let others = membership.others().await?;
         for other in &others {
             if known.get(&other.id) != Some(&other.changed) {
-                let keys = session.connected_to(other.id).await?;
+                let keys = membership.connected_to(other.id).await?;
                 hub.connected_elsewhere(other.id, keys.into_iter().collect());
                 known.insert(other.id, other.changed);
             }
@@ -239,7 +239,7 @@ impl Fellows {
 
     /// Takes this server out of the list: nobody needs to wait until it is missed.
     pub(crate) async fn leave(&self) {
-        if let Err(error) = patiently(session::leave(&self.place, self.id.load(Relaxed))).await {
+        if let Err(error) = patiently(fellows::leave(&self.place, self.id.load(Relaxed))).await {
             tracing::warn!(%error, "the other servers could not be told that this one ends");
         }
     }

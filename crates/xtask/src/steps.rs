@@ -23,11 +23,19 @@ impl std::ops::AddAssign for Count {
 #[derive(Default)]
 pub(crate) struct Steps {
     done: Vec<(&'static str, Duration, Count)>,
+    /// How many tests ran; checks are none.
+    pub(crate) tests: usize,
 }
 
 impl Steps {
-    /// Runs one step. One that fails, by an error or by its count, does not end the others.
+    /// Runs one step of tests. One that fails, by an error or by its count, does not end the others.
     pub(crate) fn run(&mut self, name: &'static str, body: impl FnOnce() -> Result<Count>) -> bool {
+        let count = self.step(name, body);
+        self.tests += count.passed + count.failed;
+        count.failed == 0
+    }
+
+    fn step(&mut self, name: &'static str, body: impl FnOnce() -> Result<Count>) -> Count {
         println!("\n==> {name}");
         let start = Instant::now();
         let count = body().unwrap_or_else(|error| {
@@ -35,12 +43,12 @@ impl Steps {
             Count { failed: 1, ..Count::default() }
         });
         self.done.push((name, start.elapsed(), count));
-        count.failed == 0
+        count
     }
 
     /// A step that is one check.
     pub(crate) fn check(&mut self, name: &'static str, body: impl FnOnce() -> Result<()>) -> bool {
-        self.run(name, || body().map(|()| Count { passed: 1, ..Count::default() }))
+        self.step(name, || body().map(|()| Count { passed: 1, ..Count::default() })).failed == 0
     }
 
     /// Prints the table; returns the sum.

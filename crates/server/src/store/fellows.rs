@@ -29,14 +29,14 @@ pub(crate) struct ServerRow {
 }
 
 /// A server's place among those of the database, as long as the connection lasts.
-pub(crate) struct Session {
+pub(crate) struct Membership {
     database: AnyConnection,
     /// Its own number.
     pub(crate) id: i64,
     keys: String,
 }
 
-impl Session {
+impl Membership {
     /// Connects and enters the server; without an `address`, as the one from which the database is reached.
     pub(crate) async fn begin(
         place: &Place,
