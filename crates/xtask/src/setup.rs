@@ -108,20 +108,23 @@ const NEEDS: &[Need] = &[
 
 /// Installs what is missing, after saying what.
 pub(crate) fn run() -> Result<()> {
-    let missing = missing();
-    if missing.is_empty() {
-        return Ok(());
+    let mut missing = missing();
+    // Twice, because a package can take another away that was there, where the two come from different suites.
+    for _ in 0..2 {
+        if missing.is_empty() {
+            return Ok(());
+        }
+        eprintln!("installing packages: {}", missing.join(" "));
+        if !found("apt-get") {
+            bail!("there is no apt-get here; install what Debian calls {}", missing.join(", "));
+        }
+        if install(&missing).is_err() {
+            // The usual causes: package lists that were never fetched, or are old.
+            check(&mut privileged(&["apt-get", "update", "-q"]))?;
+            install(&missing)?;
+        }
+        missing = self::missing();
     }
-    eprintln!("installing packages: {}", missing.join(" "));
-    if !found("apt-get") {
-        bail!("there is no apt-get here; install what Debian calls {}", missing.join(", "));
-    }
-    if install(&missing).is_err() {
-        // The usual causes: package lists that were never fetched, or are old.
-        check(&mut privileged(&["apt-get", "update", "-q"]))?;
-        install(&missing)?;
-    }
-    let missing = self::missing();
     if !missing.is_empty() {
         bail!("installed, but still not usable: {}", missing.join(", "));
     }
