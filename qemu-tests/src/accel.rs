@@ -1,5 +1,6 @@
 //! Whether hardware virtualisation works. `/dev/kvm` may exist and the guest still stop with an emulation
-//! error, so only a guest that has booted is proof.
+//! error: now in its first instructions, so that a guest has to have booted; now later, where the processor's own
+//! virtualisation is not to be had and KVM plays it.
 
 use anyhow::Result;
 use std::{
@@ -38,9 +39,17 @@ pub fn processor(newest: bool) -> &'static str {
     }
 }
 
+/// Whether the processor does (Intel VT-x or AMD-V), by what `/proc/cpuinfo` says of it.
+fn virtualises(cpuinfo: &str) -> bool {
+    let flags = cpuinfo.lines().find(|line| line.starts_with("flags"));
+    flags.is_some_and(|line| line.split_whitespace().any(|flag| flag == "vmx" || flag == "svm"))
+}
+
 /// Boots a guest of one sector.
 fn works(accel: &str) -> Result<bool> {
-    if accel == "kvm" && !Path::new("/dev/kvm").exists() {
+    if accel == "kvm"
+        && !(Path::new("/dev/kvm").exists() && virtualises(&fs::read_to_string("/proc/cpuinfo")?))
+    {
         return Ok(false);
     }
     let folder = tempfile::tempdir()?;
@@ -77,5 +86,14 @@ mod tests {
     fn the_probe_boots_in_software_and_fails_without_an_accelerator() {
         assert!(works("tcg").unwrap());
         assert!(!works("no-such-accelerator").unwrap());
+    }
+
+    #[test]
+    fn a_processor_that_does_not_virtualise_is_not_asked_to() {
+        assert!(virtualises("processor\t: 0\nflags\t\t: fpu vmx smx\n"));
+        assert!(virtualises("flags\t\t: fpu svm"));
+        assert!(
+            !virtualises("vmx flags\t: vnmi\nflags\t\t: fpu vme kvm-pvm\n") && !virtualises("")
+        );
     }
 }
