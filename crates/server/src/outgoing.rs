@@ -5,8 +5,8 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::{Request, StatusCode, Uri, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
 use rustls::{
-    CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore,
-    SignatureScheme, WantsVerifier,
+    CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, OtherError,
+    RootCertStore, SignatureScheme, WantsVerifier,
     client::WantsClientCert,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature},
@@ -146,8 +146,10 @@ impl ServerCertVerifier for Pinned {
         _: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let spki = ParsedCertificate::try_from(certificate)?.subject_public_key_info();
-        if Pin::of_spki(&spki) != self.pin {
-            return Err(CertificateError::ApplicationVerificationFailure.into());
+        let found = Pin::of_spki(&spki);
+        if found != self.pin {
+            let text = format!("its key is {found}, which is not the pin");
+            return Err(CertificateError::Other(OtherError(Arc::from(Error::from(text)))).into());
         }
         Ok(ServerCertVerified::assertion())
     }

@@ -64,8 +64,7 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
         steps.check("pysnmp", || snmp(root));
         steps.check("oidc-provider-mock", || oidc(root));
         steps.run("tests", || tests(root, Kind::Unit, filter));
-        steps.run("tests with PostgreSQL", || with_postgres(root, filter));
-        steps.run("tests with S3", || with_s3(root, filter));
+        stored_elsewhere(root, &mut steps, filter);
         if filter.is_none() {
             steps.run("documentation tests", || doc_tests(root));
         }
@@ -143,6 +142,11 @@ enum Kind<'a> {
     Postgres(&'a str),
     /// Those that concern blobs, with storage that speaks S3 at these URLs.
     S3(&'a str),
+    /// Those that concern servers which have both in common.
+    Both {
+        postgres: &'a str,
+        s3: &'a str,
+    },
     Scenario(&'a Images),
 }
 
@@ -157,29 +161,36 @@ const ON_POSTGRES: &str = "\
 const ON_S3: &str = "\
     (package(xenoboot-server) and test(/^(assignments|dashboard|transfers)::/) and not test(ten_thousand)) or test(/(^|::)s3_/)";
 
-/// The server's tests with its other database, by nextest alone: cargo's own runner has no such choice.
-fn with_postgres(root: &Path, filter: Option<&str>) -> Result<Count> {
-    if !has_nextest(root) {
-        return Ok(no_nextest());
-    }
-    let postgres = Postgres::start()?;
-    tests(root, Kind::Postgres(&postgres.url()), filter)
-}
+/// What is run with both at once. Those that are called `both` are for that alone.
+const ON_BOTH: &str = "package(xenoboot-server) and test(/^storage::both_/)";
 
-/// The server's tests with its other storage, likewise.
-fn with_s3(root: &Path, filter: Option<&str>) -> Result<Count> {
+/// The server's tests with its other database and its other storage, by nextest alone: cargo's own runner has no such choice.
+fn stored_elsewhere(root: &Path, steps: &mut Steps, filter: Option<&str>) {
     if !has_nextest(root) {
-        return Ok(no_nextest());
+        steps.run("tests with PostgreSQL and S3", || {
+            println!("not run: it needs cargo-nextest (cargo install --locked cargo-nextest)");
+            Ok(Count { skipped: 1, ..Count::default() })
+        });
+        return;
     }
-    let folder = root.join("crates/server/tests");
-    let python = python::environment(root, "venv-s3", &folder.join("moto.txt"), "moto.server")?;
-    let s3 = S3::start(&python, &folder.join("s3.py"))?;
-    tests(root, Kind::S3(s3.urls()), filter)
-}
-
-fn no_nextest() -> Count {
-    println!("not run: it needs cargo-nextest (cargo install --locked cargo-nextest)");
-    Count { skipped: 1, ..Count::default() }
+    let (mut postgres, mut s3) = (None, None);
+    steps.check("PostgreSQL", || {
+        postgres = Some(Postgres::start()?);
+        Ok(())
+    });
+    steps.check("S3 by moto", || {
+        let folder = root.join("crates/server/tests");
+        let python = python::environment(root, "venv-s3", &folder.join("moto.txt"), "moto.server")?;
+        s3 = Some(S3::start(&python, &folder.join("s3.py"))?);
+        Ok(())
+    });
+    if let (Some(postgres), Some(s3)) = (postgres, s3) {
+        let (postgres, s3) = (postgres.url(), s3.urls());
+        steps.run("tests with PostgreSQL", || tests(root, Kind::Postgres(&postgres), filter));
+        steps.run("tests with S3", || tests(root, Kind::S3(s3), filter));
+        let both = Kind::Both { postgres: &postgres, s3 };
+        steps.run("tests with both", || tests(root, both, filter));
+    }
 }
 
 /// The images that scenarios boot.
@@ -202,6 +213,7 @@ fn tests(root: &Path, kind: Kind<'_>, filter: Option<&str>) -> Result<Count> {
         Kind::Unit => (&["--workspace"], None),
         Kind::Postgres(_) => (&["--workspace", "--run-ignored", "all", "-E", ON_POSTGRES], None),
         Kind::S3(_) => (&["--workspace", "--run-ignored", "all", "-E", ON_S3], None),
+        Kind::Both { .. } => (&["--workspace", "--run-ignored", "all", "-E", ON_BOTH], None),
         Kind::Scenario(_) => (&scenarios, Some("2")),
     };
     let runner: &[&str] = if nextest { &["nextest", "run"] } else { &["test"] };
@@ -216,10 +228,10 @@ fn tests(root: &Path, kind: Kind<'_>, filter: Option<&str>) -> Result<Count> {
         command.env("XENOBOOT_ISO", iso).env("XENOBOOT_TOOLBOX_ISO", whole);
         command.env("XENOBOOT_CLI", target(root).join("debug/xenoboot"));
     }
-    if let Kind::Postgres(url) = kind {
+    if let Kind::Postgres(url) | Kind::Both { postgres: url, .. } = kind {
         command.env("XENOBOOT_POSTGRESQL", url);
     }
-    if let Kind::S3(urls) = kind {
+    if let Kind::S3(urls) | Kind::Both { s3: urls, .. } = kind {
         command.env("XENOBOOT_S3", urls);
     }
     match (at_a_time, nextest) {

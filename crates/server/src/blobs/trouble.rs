@@ -38,8 +38,14 @@ fn reason(error: &(dyn Error + 'static)) -> String {
         last = cause;
     }
     let reason = quote(&last.to_string());
-    // A question about one object is refused without words.
-    let meaning = if reason.contains("403 Forbidden") { meaning("AccessDenied") } else { None };
+    let meaning = if reason.contains("403 Forbidden") {
+        // A question about one object is refused without words.
+        meaning("AccessDenied")
+    } else if reason.contains("UnknownIssuer") {
+        Some("when no public authority has signed it, name its key as pin in blobs.toml")
+    } else {
+        None
+    };
     meaning.map_or(reason.clone(), |meaning| format!("{reason}; {meaning}"))
 }
 

@@ -13,10 +13,15 @@ use std::{
     },
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     task::JoinHandle,
 };
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer},
+};
+use xenoboot_wire::Pin;
 
 /// Where it is, and who one is there.
 #[derive(Clone)]
@@ -27,6 +32,8 @@ pub(crate) struct TestBucket {
     pub(crate) host: String,
     pub(crate) bucket: String,
     pub(crate) prefix: String,
+    /// The key of an endpoint with TLS.
+    pub(crate) pin: Option<Pin>,
 }
 
 #[allow(dead_code, reason = "not of use to every program that has this file")]
@@ -60,15 +67,18 @@ impl TestBucket {
     /// One of which nothing is known but where it is.
     pub(crate) fn at(host: &str) -> Self {
         let [access, secret, bucket, prefix] = ["a", "s", "bucket", "test"].map(str::to_owned);
-        Self { access, secret, host: host.to_owned(), bucket, prefix }
+        Self { access, secret, host: host.to_owned(), bucket, prefix, pin: None }
     }
 
     /// Writes `blobs.toml` into a server's folder, which is made if it is not there.
     pub(crate) fn write(&self, dir: &Path) {
-        let Self { access, secret, host, bucket, prefix } = self;
+        let Self { access, secret, host, bucket, prefix, pin } = self;
+        let endpoint = match pin {
+            Some(pin) => format!("endpoint = \"https://{host}\"\npin = \"{pin}\""),
+            None => format!("endpoint = \"http://{host}\"\nallow_http = true"),
+        };
         let text = format!(
-            "bucket = \"{bucket}\"\nprefix = \"{prefix}\"\nendpoint = \"http://{host}\"\nallow_http = true\n\
-             access_key = \"{access}\"\nsecret_key = \"{secret}\"\n"
+            "bucket = \"{bucket}\"\nprefix = \"{prefix}\"\n{endpoint}\naccess_key = \"{access}\"\nsecret_key = \"{secret}\"\n"
         );
         fs::create_dir_all(dir).unwrap();
         let path = dir.join("blobs.toml");
@@ -78,7 +88,25 @@ impl TestBucket {
 
     /// The same by a network that can fail.
     pub(crate) async fn by_network(&mut self) -> Network {
-        let network = Network::to(self.host.parse().unwrap()).await;
+        let network = Network::to(self.host.parse().unwrap(), None).await;
+        self.host = network.address.to_string();
+        network
+    }
+
+    /// The same by TLS, with a key of its own and a certificate that no authority knows.
+    pub(crate) async fn by_tls(&mut self) -> Network {
+        let key = rcgen::KeyPair::generate().unwrap();
+        self.pin = Some(Pin::of_spki(&rcgen::PublicKeyData::subject_public_key_info(&key)));
+        let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap();
+        let private = PrivateKeyDer::Pkcs8(key.serialize_der().into());
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], private)
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let network = Network::to(self.host.parse().unwrap(), Some(acceptor)).await;
         self.host = network.address.to_string();
         network
     }
@@ -102,7 +130,7 @@ impl Drop for Network {
 
 #[allow(dead_code, reason = "not of use to every program that has this file")]
 impl Network {
-    async fn to(server: SocketAddr) -> Self {
+    async fn to(server: SocketAddr, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let left = Arc::new(AtomicI64::new(i64::MAX));
@@ -110,9 +138,13 @@ impl Network {
         let shared = (Arc::clone(&left), Arc::clone(&then));
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let (left, then) = shared.clone();
+                let ((left, then), tls) = (shared.clone(), tls.clone());
                 tokio::spawn(async move {
-                    if left.load(Relaxed) > 0 {
+                    if left.load(Relaxed) <= 0 {
+                        return;
+                    }
+                    let Some(tls) = tls else { return pass(client, server, &left, &then).await };
+                    if let Ok(client) = tls.accept(client).await {
                         pass(client, server, &left, &then).await;
                     }
                 });
@@ -140,9 +172,12 @@ impl Network {
 }
 
 /// Passes bytes both ways until there are too many.
-async fn pass(client: TcpStream, server: SocketAddr, left: &AtomicI64, then: &AtomicI64) {
+async fn pass<S>(client: S, server: SocketAddr, left: &AtomicI64, then: &AtomicI64)
+where
+    S: AsyncRead + AsyncWrite,
+{
     let Ok(server) = TcpStream::connect(server).await else { return };
-    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_client, mut to_client) = tokio::io::split(client);
     let (mut from_server, mut to_server) = server.into_split();
     let mut bytes = (vec![0; 64 << 10], vec![0; 64 << 10]);
     loop {
@@ -159,7 +194,8 @@ async fn pass(client: TcpStream, server: SocketAddr, left: &AtomicI64, then: &At
             true => to_server.write_all(&bytes.0[..count]).await,
             false => to_client.write_all(&bytes.1[..count]).await,
         };
-        if written.is_err() {
+        // What is encrypted may be kept back.
+        if written.is_err() || to_client.flush().await.is_err() {
             return;
         }
     }

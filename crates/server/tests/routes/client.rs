@@ -41,7 +41,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(30);
 /// A running server.
 pub(crate) struct TestServer {
     pub(crate) dir: TempDir,
-    pub(crate) scratch: Option<Scratch>,
+    pub(crate) scratch: Option<Arc<Scratch>>,
     /// Where its blobs are, if not in its folder.
     pub(crate) bucket: Option<TestBucket>,
     pub(crate) address: SocketAddr,
@@ -57,16 +57,34 @@ impl TestServer {
     }
 
     pub(crate) async fn start_with(bucket: Option<TestBucket>) -> Self {
+        Self::of(Scratch::new().map(Arc::new), bucket, None).await
+    }
+
+    /// One more of the same database and bucket, with the same keys.
+    pub(crate) async fn beside(&self) -> Self {
+        Self::of(self.scratch.clone(), self.bucket.clone(), Some(&self.folder())).await
+    }
+
+    async fn of(
+        scratch: Option<Arc<Scratch>>,
+        bucket: Option<TestBucket>,
+        keys: Option<&Path>,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("server");
         if let Some(bucket) = &bucket {
-            bucket.write(&dir.path().join("server"));
+            bucket.write(&folder);
         }
-        let address = "127.0.0.1:0".parse().unwrap();
+        if let Some(keys) = keys {
+            for name in ["server.key", "power.key", "web.pem", "operator.toml"] {
+                fs::copy(keys.join(name), folder.join(name)).unwrap();
+            }
+        }
         let mut server = Self {
             dir,
-            scratch: Scratch::new(),
+            scratch,
             bucket,
-            address,
+            address: "127.0.0.1:0".parse().unwrap(),
             pin: Pin(Digest([0; 32])),
             token: String::new(),
             stop: None,

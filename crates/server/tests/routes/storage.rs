@@ -98,6 +98,33 @@ async fn s3_a_backup_has_what_is_in_the_bucket_and_runs_without_it() {
     assert!(status == StatusCode::OK && whole.unwrap() == content);
 }
 
+/// Servers that have a database and a bucket in common have everything in common.
+#[tokio::test]
+#[ignore = "it needs PostgreSQL and storage that speaks S3"]
+async fn both_servers_have_what_was_pushed_to_either() {
+    let mut one = TestServer::start_with(Some(bucket())).await;
+    assert!(one.scratch.is_some(), "XENOBOOT_POSTGRESQL; `cargo xtask test unit` sets it");
+    let two = one.beside().await;
+    let content = [content(2_000_000), content(2_000_001)];
+    let (first, envelope) = push(&one, &content[0]).await;
+    let (second, _) = push(&two, &content[1]).await;
+    let mut machines = Vec::new();
+    for (server, name) in [(&one, "m"), (&two, "n")] {
+        assert!(!server.folder().join("blobs").exists(), "something went into the folder");
+        let machine = server.approved(name).await;
+        for (digest, content) in [&first, &second].into_iter().zip(&content) {
+            let (status, whole) = machine.fetch(&format!("blob/{digest}"), &[]).await;
+            assert!(status == StatusCode::OK && whole.unwrap() == *content);
+        }
+        let Order::Run(assignment) = machine.boot().await.order else { panic!() };
+        assert_ne!(assignment.envelope.unwrap().0, envelope, "the later bundle is assigned");
+        machines.push(machine);
+    }
+    one.stop().await;
+    let missing = json!({ "blobs": [first, second] });
+    assert_eq!(two.post("blobs/missing", missing).await.unwrap(), json!({ "blobs": [] }));
+}
+
 async fn back_up(folder: &Path) -> Vec<u8> {
     let scratch: TempDir = tempfile::tempdir().unwrap();
     let mut backup = Vec::new();

@@ -14,8 +14,9 @@ use crate::{
 use bucket::{Network, TestBucket};
 use hyper::Request;
 use object_store::{aws::AwsAuthorizer, client::HttpRequestBody};
-use std::time::Instant;
+use std::{fs, time::Instant};
 use tempfile::TempDir;
+use xenoboot_wire::Pin;
 
 /// Longer than anything takes, even on a busy computer.
 const SOON: Duration = Duration::from_secs(30);
@@ -193,6 +194,29 @@ async fn s3_what_is_wrong_is_said_at_the_start() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let error = refused(&TestBucket { host: free.to_string(), ..good }).await;
     assert!(error.contains("refused"), "{error}");
+}
+
+#[tokio::test]
+#[ignore = "it needs storage that speaks S3"]
+async fn s3_by_tls_is_who_has_the_key() {
+    let mut bucket = bucket();
+    let _network = bucket.by_tls().await;
+    let blobs = open(&bucket).await.unwrap();
+    let s3 = s3(&blobs);
+    conforms(&blobs, async || unfinished(&s3).await).await;
+    let pin = bucket.pin.replace(Pin::of_spki(b"another"));
+    let error = open(&bucket).await.err().expect("another's key was taken").to_string();
+    let said = format!("its key is {}, which is not the pin", pin.unwrap());
+    assert!(error.contains(&said), "{error}");
+    // Without a pin, public authorities are asked, which do not know it.
+    let dir = tempfile::tempdir().unwrap();
+    bucket.write(dir.path());
+    let path = dir.path().join("blobs.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let without = text.lines().filter(|line| !line.starts_with("pin = "));
+    fs::write(&path, without.collect::<Vec<_>>().join("\n")).unwrap();
+    let error = Blobs::open(dir.path()).await.err().expect("anybody was taken").to_string();
+    assert!(error.contains("UnknownIssuer") && error.contains("as pin"), "{error}");
 }
 
 /// Storage that is connected to and says nothing.
