@@ -34,9 +34,12 @@ pub(crate) enum What {
         /// With PostgreSQL, on the same computer too, instead of SQLite
         #[arg(long)]
         postgres: bool,
-        /// `--machines N` for fewer, `--only storm|killed|downloads` for one of the measurements
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<String>,
+        /// So many machines [default: 10000]
+        #[arg(long, value_name = "N")]
+        machines: Option<u32>,
+        /// One of the measurements
+        #[arg(long, value_name = "WHICH", value_parser = ["storm", "killed", "downloads"])]
+        only: Option<String>,
     },
     /// The toolkit's commands on real data, each against busybox's
     Toolkit {
@@ -51,7 +54,11 @@ pub(crate) fn run(root: &Path, what: &What) -> Result<()> {
         guest::build(root)?;
     }
     match what {
-        What::Server { postgres, arguments } => server(root, *postgres, arguments),
+        What::Server { postgres, machines, only } => {
+            let machines = machines.map(|number| ["--machines".to_owned(), number.to_string()]);
+            let only = only.clone().map(|which| ["--only".to_owned(), which]);
+            server(root, *postgres, machines.into_iter().chain(only).flatten())
+        }
         What::Boot { arguments } => {
             let whole = image::of_kind(root, image::Kind::Whole)?;
             let mut bench = in_machines(root, "bench-boot", arguments)?;
@@ -72,7 +79,7 @@ pub(crate) fn run(root: &Path, what: &What) -> Result<()> {
 }
 
 /// The server as it is released, with optimised code.
-fn server(root: &Path, postgres: bool, arguments: &[String]) -> Result<()> {
+fn server(root: &Path, postgres: bool, arguments: impl Iterator<Item = String>) -> Result<()> {
     let build = ["build", "--quiet", "--release", "--workspace", "--bin", "xenoboot"];
     check(&mut cargo(root, &build))?;
     let mut bench = program(root, "bench-server")?;

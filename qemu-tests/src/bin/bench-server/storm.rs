@@ -53,14 +53,15 @@ fn wrong(summary: &Value) -> Result<f64> {
 /// The server is killed with SIGKILL when some have begun.
 pub(super) fn killed(operator: &mut Operator, machines: u32) -> Result<Vec<Figure>> {
     operator.order(&Bundle::new("killed", "echo hello"))?;
-    let (count, enough) = (machines.to_string(), (machines / 4).min(500) as usize);
+    let (count, enough) = (machines.to_string(), (machines / 4).min(500));
+    let list = ["run", "list", "--limit", &enough.to_string()];
     let words = ["--machines", &count, "--seed", "killed", "--enrol", "--runs", "1", "--check"];
     let fleet = Fleet::start(operator, &[&words[..], &["--for", LIMIT]].concat())?;
     wait_until("some machines to begin", Duration::from_secs(600), || {
-        let runs = operator.run(&["run", "list"])?;
+        let runs = operator.run(&list)?;
         let of_this = |run: &&Value| run.get("name").and_then(Value::as_str) == Some("killed");
         let begun = runs.as_array().into_iter().flatten().filter(of_this).count();
-        Ok((begun >= enough).then_some(()))
+        Ok((begun >= enough as usize).then_some(()))
     })?;
     operator.server.kill();
     operator.server.start_again()?;
