@@ -29,7 +29,7 @@ pub(crate) struct Applet {
     /// What follows the name on the usage lines, one a line. Where it has the word COMMAND, the
     /// options end at the first operand.
     pub(crate) usage: &'static str,
-    /// Its options; `--help` comes on top.
+    /// Its options; `--help` and `--version` come on top.
     pub(crate) options: &'static [Opt],
     /// Anything else a user must know; may be empty.
     pub(crate) notes: &'static str,
@@ -164,6 +164,10 @@ impl Applet {
         let args = args.into_iter().skip(1).collect::<Vec<_>>();
         if args.iter().take_while(|a| *a != "--").any(|a| a == "--help") {
             return i32::from(std::io::stdout().write_all(self.help().as_bytes()).is_err());
+        }
+        if args.len() == 1 && args.iter().all(|a| a == "--version") {
+            let text = format!("{} (Xenoboot toolkit {})\n", self.name, env!("CARGO_PKG_VERSION"));
+            return i32::from(std::io::stdout().write_all(text.as_bytes()).is_err());
         }
         match self.parse(args).and_then(|args| (self.run)(&args)) {
             Ok(status) => i32::from(status),
@@ -315,6 +319,7 @@ impl Applet {
             text.push_str(&format!("  {left:<26} {}\n", opt.help));
         }
         text.push_str(&format!("  {:<26} {}\n", "    --help", "print this"));
+        text.push_str(&format!("  {:<26} {}\n", "    --version", "print which toolkit it is of"));
         if !self.notes.is_empty() {
             text.push_str(&format!("\n{}\n", self.notes));
         }

@@ -3,7 +3,7 @@
 mod extract;
 pub(crate) mod tape;
 
-use crate::applet::reason;
+use crate::{applet::reason, dates::date};
 use std::{
     ffi::{OsStr, OsString},
     io,
@@ -136,24 +136,10 @@ pub(crate) fn mode_text(kind: char, mode: u32) -> String {
     text.into_iter().collect()
 }
 
-/// `2026-11-23 06:30`, in UTC, which is what the CD's clock shows.
+/// `2026-11-23 06:30`
 pub(crate) fn minute(time: i64) -> String {
-    let (year, month, day) = civil(time.div_euclid(86400));
-    let minutes = time.rem_euclid(86400) / 60;
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}", minutes / 60, minutes % 60)
-}
-
-/// Year, month and day of a day since 1970 (Gregorian; from the 400-year cycle of 146,097 days).
-pub(crate) fn civil(day: i64) -> (i64, i64, i64) {
-    // Years that begin in March have the leap day at their end.
-    let shifted = day + 719_468;
-    let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let (month, later) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    (era * 400 + year + later, month, day)
+    let date = date(time);
+    format!("{} {}", date.iso(), date.minutes())
 }
 
 /// The words of an error without the number.
@@ -170,10 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_have_dates() {
-        assert_eq!(civil(0), (1970, 1, 1));
-        assert_eq!(civil(11_016), (2000, 2, 29));
-        assert_eq!(minute(1_000_000_000), "2001-09-09 01:46");
+    fn modes_have_letters() {
         assert_eq!(mode_text('d', 0o1777), "drwxrwxrwt");
         assert_eq!(mode_text('-', 0o4644), "-rwSr--r--");
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     applet::{Applet, Args, Opt, reason, usage_error},
-    archive::civil,
+    dates::{date, offset},
     diff::{
         self,
         print::{self, Form},
@@ -14,7 +14,10 @@ use std::{
     ffi::{OsStr, OsString},
     fs,
     io::{self, BufWriter, Read, Write},
-    os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
+    os::unix::{
+        ffi::OsStrExt as _,
+        fs::{FileTypeExt as _, MetadataExt as _},
+    },
     path::{Path, PathBuf},
 };
 
@@ -174,18 +177,15 @@ impl Settings<'_> {
             writeln!(out, "Common subdirectories: {} and {}", a.display(), b.display())?;
             return Ok(0);
         }
-        if a.is_dir() != b.is_dir() {
-            let kind = |path: &Path| if path.is_dir() { "directory" } else { "regular file" };
-            let (a_kind, b_kind) = (kind(a), kind(b));
-            writeln!(
-                out,
-                "File {} is a {a_kind} while file {} is a {b_kind}",
-                a.display(),
-                b.display()
-            )?;
-            return Ok(1);
+        match (fs::metadata(a), fs::metadata(b)) {
+            // Others may never end.
+            (Ok(mine), Ok(theirs)) if !(mine.is_file() && theirs.is_file()) => {
+                let (a, b, mine, theirs) = (a.display(), b.display(), kind(&mine), kind(&theirs));
+                writeln!(out, "File {a} is a {mine} while file {b} is a {theirs}")?;
+                Ok(1)
+            }
+            _ => self.files(a, b, out, true),
         }
-        self.files(a, b, out, true)
     }
 
     /// A folder on one side only, with -N: each of its files against nothing.
@@ -306,6 +306,26 @@ impl Settings<'_> {
     }
 }
 
+/// What a file is, in GNU's words.
+fn kind(file: &fs::Metadata) -> &'static str {
+    let is = file.file_type();
+    if is.is_dir() {
+        "directory"
+    } else if is.is_fifo() {
+        "fifo"
+    } else if is.is_char_device() {
+        "character special file"
+    } else if is.is_block_device() {
+        "block special file"
+    } else if is.is_socket() {
+        "socket"
+    } else if file.len() == 0 {
+        "regular empty file"
+    } else {
+        "regular file"
+    }
+}
+
 /// The text with each CR LF as LF.
 fn without_returns(mut data: Vec<u8>) -> Vec<u8> {
     let mut next = data.iter().skip(1).copied().collect::<Vec<u8>>().into_iter();
@@ -318,7 +338,7 @@ fn lines(data: &[u8]) -> Vec<&[u8]> {
     data.split_inclusive(|byte| *byte == b'\n').collect()
 }
 
-/// When a file was changed, in UTC.
+/// When a file was changed.
 fn time(path: &Path, context: bool) -> String {
     let now =
         || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
@@ -327,19 +347,13 @@ fn time(path: &Path, context: bool) -> String {
         Err(_) if path == Path::new("-") => (i64::try_from(now().as_secs()).unwrap_or(0), 0),
         Err(_) => (0, 0),
     };
-    let (year, month, day) = civil(seconds.div_euclid(86400));
-    let rest = seconds.rem_euclid(86400);
-    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+    let date = date(seconds);
     if context {
-        const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-        const MONTHS: [&str; 12] =
-            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-        let pick = |list: &[&'static str], at: i64| {
-            usize::try_from(at).ok().and_then(|at| list.get(at).copied()).unwrap_or("")
-        };
-        let name = pick(&DAYS, seconds.div_euclid(86400).rem_euclid(7));
-        let month = pick(&MONTHS, month - 1);
-        return format!("{name} {month} {day:>2} {hour:02}:{minute:02}:{second:02} {year}");
+        let (weekday, month, day) = (date.weekday, date.month, date.day);
+        return format!("{weekday} {month} {day:>2} {} {}", date.time, date.year);
     }
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{nanos:09} +0000")
+    let ahead = offset(seconds) / 60;
+    let sign = if ahead < 0 { '-' } else { '+' };
+    let zone = format!("{sign}{:02}{:02}", ahead.abs() / 60, ahead.abs() % 60);
+    format!("{} {}.{nanos:09} {zone}", date.iso(), date.time)
 }

@@ -4,9 +4,10 @@ use crate::{
     applet::{Applet, Args, Opt, usage_error},
     ip::{Devices, address, ask},
     netlink::{self, Attributes, Socket},
+    resolver::{self, Family},
 };
 use anyhow::Context as _;
-use std::{fs, net::IpAddr};
+use std::{collections::BTreeSet, fs, net::IpAddr};
 
 const fn flag(short: char, long: &'static str, help: &'static str) -> Opt {
     Opt { short, long, value: "", help }
@@ -15,11 +16,12 @@ const fn flag(short: char, long: &'static str, help: &'static str) -> Opt {
 pub(crate) static APPLET: Applet = Applet {
     name: "hostname",
     summary: "Prints or sets the machine's name.",
-    usage: "[-s|-f|-d|-I]\n[-F FILE] [NAME]",
+    usage: "[-s|-f|-d|-i|-I]\n[-F FILE] [NAME]",
     options: &[
         flag('s', "short", "only up to the first dot"),
         flag('f', "fqdn", "with its domain, as /etc/hosts has it"),
         flag('d', "domain", "the domain only"),
+        flag('i', "ip-address", "the addresses that the name has"),
         flag('I', "all-ip-addresses", "the machine's addresses"),
         Opt { short: 'F', long: "file", value: "FILE", help: "the name is in a file" },
     ],
@@ -56,6 +58,10 @@ fn print(args: &Args) -> anyhow::Result<u8> {
     if args.has("all-ip-addresses") {
         let each = addresses()?.into_iter().map(|address| format!("{address} "));
         println!("{}", each.collect::<String>());
+    } else if args.has("ip-address") {
+        let found = resolver::lookup(&name, 0, Family::Any, None)?;
+        let each: BTreeSet<String> = found.iter().map(|address| address.ip().to_string()).collect();
+        println!("{}", Vec::from_iter(each).join(" "));
     } else if args.has("short") {
         println!("{}", name.split('.').next().unwrap_or(&name));
     } else if args.has("fqdn") {

@@ -224,6 +224,10 @@ impl Reading {
             }
         }
         out.flush()?;
+        if !archive.begun {
+            eprintln!("tar: This does not look like a tar archive");
+            failed = true;
+        }
         if let Some(extract) = &mut self.extract {
             extract.finish()?;
         }

@@ -46,7 +46,7 @@ fn candidates(name: &OsStr) -> Vec<PathBuf> {
     if name.as_bytes().contains(&b'/') {
         return vec![name.into()];
     }
-    let path = env::var_os("PATH").unwrap_or_default();
+    let path = env::var_os("PATH").unwrap_or_else(|| "/usr/sbin:/usr/bin:/sbin:/bin".into());
     env::split_paths(&path)
         .map(|folder| {
             if folder.as_os_str().is_empty() {

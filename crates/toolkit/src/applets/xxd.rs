@@ -71,8 +71,10 @@ fn run(args: &Args) -> anyhow::Result<u8> {
         None => Box::new(io::stdout().lock()),
     };
     let mut out = BufWriter::new(to);
-    if args.has("revert") {
-        revert(data, args.has("plain"), &mut out)?;
+    if args.has("revert") && args.has("plain") {
+        revert_plain(data, &mut out)?;
+    } else if args.has("revert") {
+        revert(data, &mut out)?;
     } else {
         let seek = number(args, "seek")?.unwrap_or(0);
         io::copy(&mut (&mut data).take(seek), &mut io::sink())?;
@@ -197,31 +199,59 @@ impl Dump {
     }
 }
 
-/// Bytes of hexadecimal digits. In a dump they stand between `:` and two blanks; what the place
-/// says is filled up with zeros.
-fn revert(data: impl io::BufRead, plain: bool, out: &mut impl Write) -> io::Result<()> {
-    let digit =
-        |byte: &u8| char::from(*byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
+fn digit(byte: &u8) -> Option<u8> {
+    char::from(*byte).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+/// The bytes of pairs of hexadecimal digits with nothing but blanks in them. Two other characters after a byte or after one
+/// another end the line, and what comes before the first digit is passed over, as in the original.
+fn revert_plain(data: impl io::BufRead, out: &mut impl Write) -> io::Result<()> {
+    let (mut last, mut before, mut begun, mut to_end) = (None, None, false, false);
+    for byte in data.bytes() {
+        let byte = byte?;
+        if to_end {
+            (to_end, begun) = (byte != b'\n', byte != b'\n');
+            continue;
+        }
+        if matches!(byte, b' ' | b'\n' | b'\t' | b'\r') {
+            continue;
+        }
+        let (earlier, high) = (before, last);
+        (before, last) = (high, digit(&byte));
+        if last.is_none() && !begun {
+            continue;
+        }
+        begun = true;
+        match (earlier, high, last) {
+            (_, Some(high), Some(low)) => {
+                out.write_all(&[high << 4 | low])?;
+                last = None;
+            }
+            (None, None, None) => to_end = true,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The bytes of a dump: hexadecimal digits between `:` and two blanks; what the place says is filled up with zeros.
+fn revert(data: impl io::BufRead, out: &mut impl Write) -> io::Result<()> {
     let mut written = 0_u64;
     for line in data.split(b'\n') {
         let line = line?;
-        let digits: Vec<u8> = if plain {
-            line.iter().filter_map(digit).collect()
-        } else {
-            let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
-            let place = line.get(..colon).and_then(|place| std::str::from_utf8(place).ok());
-            let place = place
-                .and_then(|place| u64::from_str_radix(place.trim(), 16).ok())
-                .unwrap_or(written);
-            if place > written {
-                io::copy(&mut io::repeat(0).take(place - written), out)?;
-                written = place;
-            }
-            let body = line.get(colon + 1..).unwrap_or_default();
-            let body = body.strip_prefix(b" ").unwrap_or(body);
-            let end = body.windows(2).position(|pair| pair == b"  ").unwrap_or(body.len());
-            body.get(..end).unwrap_or_default().iter().filter_map(digit).collect()
-        };
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
+        let place = line.get(..colon).and_then(|place| std::str::from_utf8(place).ok());
+        let place =
+            place.and_then(|place| u64::from_str_radix(place.trim(), 16).ok()).unwrap_or(written);
+        if place > written {
+            io::copy(&mut io::repeat(0).take(place - written), out)?;
+            written = place;
+        }
+        let body = line.get(colon + 1..).unwrap_or_default();
+        let body = body.strip_prefix(b" ").unwrap_or(body);
+        let end = body.windows(2).position(|pair| pair == b"  ").unwrap_or(body.len());
+        let digits: Vec<u8> =
+            body.get(..end).unwrap_or_default().iter().filter_map(digit).collect();
         for pair in digits.chunks_exact(2) {
             if let [high, low] = pair {
                 out.write_all(&[high << 4 | low])?;

@@ -31,6 +31,8 @@ fn invalid(text: &str) -> io::Error {
 /// An archive; reading from it gives the data of the member that came last.
 pub(crate) struct Archive<R> {
     from: R,
+    /// Whether there was anything yet, if only zeros.
+    pub(crate) begun: bool,
     /// Of the member, in the archive: bytes of data that were not read, and what fills them up to a block.
     stored: u64,
     padding: u64,
@@ -45,7 +47,7 @@ impl<R: Read> Archive<R> {
     /// One that begins with the next byte.
     pub(crate) fn new(from: R) -> Self {
         let (extents, globals) = Default::default();
-        Self { from, stored: 0, padding: 0, extents, at: 0, size: 0, globals }
+        Self { from, begun: false, stored: 0, padding: 0, extents, at: 0, size: 0, globals }
     }
 
     /// The next member, unless there is none.
@@ -79,7 +81,7 @@ impl<R: Read> Archive<R> {
             match self.from.read(room) {
                 Ok(0) if filled == 0 => return Ok(None),
                 Ok(0) => return Err(ended()),
-                Ok(got) => filled += got,
+                Ok(got) => (filled, self.begun) = (filled + got, true),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -113,8 +115,8 @@ impl<R: Read> Archive<R> {
             _ => Kind::File,
         };
         let stored = match (&kind, records.number(b"size")?) {
-            // What some programs say of a link is the size of the file.
-            (Kind::Hardlink(_), _) => 0,
+            // What some programs say of a link is the size of the file, or the length of the name.
+            (Kind::Hardlink(_) | Kind::Symlink(_), _) => 0,
             (_, Some(size)) => size,
             (_, None) => header.size()?,
         };

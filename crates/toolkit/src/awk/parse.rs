@@ -181,6 +181,9 @@ impl Parser<'_> {
                 break;
             }
             self.newlines()?;
+            if !matches!(self.token, Token::Name(_)) {
+                return self.wrong("a parameter is missing after `,'");
+            }
         }
         self.need(")")?;
         self.newlines()?;

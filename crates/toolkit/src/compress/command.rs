@@ -148,7 +148,7 @@ pub(crate) fn run(args: &Args, family: &Family, task: Task) -> anyhow::Result<u8
         println!("         compressed        uncompressed  ratio uncompressed_name");
     }
     for file in files {
-        for file in below(Path::new(file), args.has("recursive")) {
+        for file in below(&work.found(Path::new(file)), args.has("recursive")) {
             if let Err(error) = work.file(&file) {
                 let code = work.complain(&file, &error);
                 status = if status == family.damaged { status } else { code };
@@ -183,7 +183,12 @@ impl Work<'_> {
         if !(self.quiet
             && (garbage || matches!(skipped, Some(Why::Exists | Why::Unfit | Why::Folder))))
         {
-            eprintln!("{}: {shown}: {error:#}", self.family.name);
+            match skipped {
+                Some(Why::Exists) if self.family.format == Format::Gzip => {
+                    eprintln!("{}: {error:#}", self.family.name);
+                }
+                _ => eprintln!("{}: {shown}: {error:#}", self.family.name),
+            }
         }
         match skipped {
             Some(Why::NoFile) => 1,
@@ -241,7 +246,7 @@ impl Work<'_> {
     ) -> anyhow::Result<()> {
         if target.exists() {
             if !self.force {
-                let text = format!("{} already exists; not overwritten", target.display());
+                let text = format!("{} already exists;\tnot overwritten", target.display());
                 return Err(Skipped(text, Why::Exists).into());
             }
             fs::remove_file(target)?;
@@ -302,6 +307,26 @@ impl Work<'_> {
         }
         anyhow::ensure!(!begin.is_empty(), "unexpected end of file");
         Ok(self.family.format.reader(input)?)
+    }
+
+    /// gzip takes a packed file by the name that it had before as well.
+    fn found(&self, path: &Path) -> PathBuf {
+        let name = path.as_os_str().as_bytes();
+        let mut endings = self.family.endings.iter().map(|(ending, _)| ending.as_bytes());
+        if self.family.format != Format::Gzip
+            || self.task == Task::Pack
+            || path == Path::new("-")
+            || path.symlink_metadata().is_ok()
+            || endings.clone().any(|ending| name.ends_with(ending))
+        {
+            return path.to_owned();
+        }
+        let with = |ending: &[u8]| PathBuf::from(OsString::from_vec([name, ending].concat()));
+        endings
+            .clone()
+            .map(with)
+            .find(|path| path.exists())
+            .unwrap_or_else(|| endings.next().map_or_else(|| path.to_owned(), with))
     }
 
     /// The name of the file to make.

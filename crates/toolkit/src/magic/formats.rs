@@ -1,7 +1,7 @@
 //! Formats that are known by numbers at fixed places.
 
 use super::{Data, Kind, be16, be32, le16, le32, name, printable};
-use crate::dates::date;
+use crate::dates::utc;
 
 /// Offset, magic number, words, media type: formats of which nothing more is said.
 type Row = (usize, &'static [u8], &'static str, &'static str);
@@ -68,7 +68,7 @@ fn gzip(data: &Data<'_>) -> Option<Kind> {
     }
     let time = le32(head, 4)?;
     if time != 0 {
-        let date = date(i64::from(time));
+        let date = utc(i64::from(time));
         let (day, month) = (date.weekday, date.month);
         text.push_str(&format!(
             ", last modified: {day} {month} {:>2} {} {}",
@@ -257,7 +257,7 @@ fn squashfs(data: &Data<'_>) -> Option<Kind> {
         6 => "zstd",
         _ => "unknown",
     };
-    let made = date(i64::from(le32(head, 8)?));
+    let made = utc(i64::from(le32(head, 8)?));
     let bytes = u64::from(le32(head, 40)?) | u64::from(le32(head, 44)?) << 32;
     let text = format!(
         "Squashfs filesystem, little endian, version {}.{}, {packed} compressed, {bytes} bytes, {} inodes, \
