@@ -366,7 +366,9 @@ fn try_parse<T: clap::Parser + 'static>(
         static KNOWN: RefCell<HashMap<TypeId, clap::Command>> = RefCell::default();
     }
     KNOWN.with_borrow_mut(|known| {
-        let command = known.entry(TypeId::of::<T>()).or_insert_with(T::command);
+        // An option that is given twice is no error.
+        let make = || T::command().args_override_self(true);
+        let command = known.entry(TypeId::of::<T>()).or_insert_with(make);
         let mut matches = command.try_get_matches_from_mut(args)?;
         T::from_arg_matches_mut(&mut matches).map_err(|e| e.format(command))
     })

@@ -390,7 +390,10 @@ impl<'a, SE: extensions::ShellExtensions> SimpleCommand<'a, SE> {
         if !sys::fs::contains_path_separator(&self.command_name) {
             // All else failed; if we were given path directories to search, try to look through
             // them for a matching executable. Otherwise, use our default search logic.
-            let path = if let Some(path_dirs) = &self.path_dirs {
+            let path = if self.command_name.is_empty() {
+                // It would be each of those directories.
+                None
+            } else if let Some(path_dirs) = &self.path_dirs {
                 pathsearch::search_for_executable(path_dirs.iter(), self.command_name.as_str())
                     .next()
             } else {

@@ -200,15 +200,12 @@ impl<SE: crate::extensions::ShellExtensions> crate::Shell<SE> {
         let path_to_open = self.absolute_path(path.as_ref());
 
         // See if this is a reference to a file descriptor, in which case the actual
-        // /dev/fd* file path for this process may not match with what's in the execution
-        // parameters.
-        if let Some(parent) = path_to_open.parent()
-            && parent == Path::new("/dev/fd")
-            && let Some(filename) = path_to_open.file_name()
-            && let Ok(fd_num) = filename.to_string_lossy().to_string().parse::<ShellFd>()
-            && let Some(open_file) = params.try_fd(self, fd_num)
-        {
-            return open_file.try_clone();
+        // file for this process may not match with what's in the execution parameters.
+        if let Some(fd_num) = referenced_fd(&path_to_open) {
+            return match params.try_fd(self, fd_num) {
+                Some(open_file) => open_file.try_clone(),
+                None => Err(std::io::ErrorKind::NotFound.into()),
+            };
         }
 
         Ok(options.open(path_to_open)?.into())
@@ -239,5 +236,18 @@ impl<SE: crate::extensions::ShellExtensions> crate::Shell<SE> {
 
     pub(crate) const fn persistent_open_files(&self) -> &openfiles::OpenFiles {
         &self.open_files
+    }
+}
+
+/// The file descriptor that a path stands for, as `/dev/stderr` and `/dev/fd/2` do.
+fn referenced_fd(path: &Path) -> Option<ShellFd> {
+    match path.to_str()? {
+        "/dev/stdin" => Some(0),
+        "/dev/stdout" => Some(1),
+        "/dev/stderr" => Some(2),
+        path => {
+            let number = path.strip_prefix("/dev/fd/").or(path.strip_prefix("/proc/self/fd/"))?;
+            number.parse().ok()
+        }
     }
 }
