@@ -6,7 +6,7 @@ mod gzip;
 mod lzw;
 
 use lzma_rust2::{CheckType, XzOptions, XzReader, XzWriter};
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 
 /// A format of compressed data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,18 @@ pub(crate) enum Format {
 
 /// Every one.
 pub(crate) const FORMATS: [Format; 4] = [Format::Gzip, Format::Bzip2, Format::Xz, Format::Zstd];
+
+/// Bytes that are read at once.
+const BUFFER: usize = 1 << 17;
+
+/// Data as it was before it was compressed, if it was.
+pub(crate) fn plain<'a>(data: impl Read + 'a) -> io::Result<Box<dyn BufRead + 'a>> {
+    let mut data = BufReader::with_capacity(BUFFER, data);
+    Ok(match Format::of(data.fill_buf()?) {
+        Some(format) => Box::new(BufReader::with_capacity(BUFFER, format.reader(data)?)),
+        None => Box::new(data),
+    })
+}
 
 impl Format {
     /// The bytes that a file of this format begins with.

@@ -23,6 +23,36 @@ impl Names {
     }
 }
 
+/// Numbers by name, for many questions: each name is looked up once.
+#[derive(Default)]
+pub(crate) struct Numbers {
+    users: HashMap<String, Option<u32>>,
+    groups: HashMap<String, Option<u32>>,
+}
+
+impl Numbers {
+    pub(crate) fn uid(&mut self, name: &str) -> Option<u32> {
+        once(&mut self.users, name, uid)
+    }
+
+    pub(crate) fn gid(&mut self, name: &str) -> Option<u32> {
+        once(&mut self.groups, name, gid)
+    }
+}
+
+fn once(
+    known: &mut HashMap<String, Option<u32>>,
+    name: &str,
+    look: fn(&str) -> Option<u32>,
+) -> Option<u32> {
+    if let Some(id) = known.get(name) {
+        return *id;
+    }
+    let id = look(name);
+    known.insert(name.to_owned(), id);
+    id
+}
+
 /// The number of a user's name.
 pub(crate) fn uid(name: &str) -> Option<u32> {
     number("/etc/passwd", name)

@@ -8,15 +8,14 @@ mod pass;
 use crate::{
     applet::{Applet, Args, Opt, usage_error},
     archive::{Extractor, Kind, Member, words},
-    compress::Format,
-    glob, names,
+    compress, glob, names,
 };
 use anyhow::{Context as _, bail, ensure};
 use std::{
     collections::HashMap,
     ffi::{OsStr, OsString},
     fs::{self, File},
-    io::{self, BufRead, BufReader, BufWriter, Read, Write},
+    io::{self, BufRead, BufWriter, Read, Write},
     os::unix::{
         ffi::{OsStrExt as _, OsStringExt as _},
         fs::MetadataExt as _,
@@ -100,15 +99,26 @@ struct Input<R> {
     at: u64,
 }
 
-impl<R: Read> Read for Input<R> {
+impl<R: BufRead> BufRead for Input<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.data.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.data.consume(amount);
+        self.at += amount as u64;
+    }
+}
+
+impl<R: BufRead> Read for Input<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let count = self.data.read(out)?;
-        self.at += u64::try_from(count).unwrap_or(0);
+        let count = self.fill_buf()?.read(out)?;
+        self.consume(count);
         Ok(count)
     }
 }
 
-impl<R: Read> Input<R> {
+impl<R: BufRead> Input<R> {
     fn take_bytes(&mut self, count: u64) -> anyhow::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         self.take(count).read_to_end(&mut bytes)?;
@@ -139,7 +149,7 @@ fn number(field: &[u8], radix: u32) -> anyhow::Result<u64> {
     text.and_then(|text| u64::from_str_radix(text, radix).ok()).context("a damaged header")
 }
 
-fn next(input: &mut Input<impl Read>, names: &names::Names) -> anyhow::Result<Option<Entry>> {
+fn next(input: &mut Input<impl BufRead>, names: &names::Names) -> anyhow::Result<Option<Entry>> {
     let magic = input.take_bytes(6)?;
     let odc = match magic.as_slice() {
         b"070701" | b"070702" => false,
@@ -202,13 +212,8 @@ fn read(args: &Args) -> anyhow::Result<u8> {
         Some(name) => Box::new(File::open(name).with_context(|| name.display().to_string())?),
         None => Box::new(io::stdin()),
     };
-    let mut data = BufReader::with_capacity(1 << 17, data);
-    let data = match Format::of(data.fill_buf()?) {
-        Some(format) => format.reader(data)?,
-        None => Box::new(data),
-    };
-    let mut input = Input { data, at: 0 };
-    let mut extractor = Extractor::new(folder(args));
+    let mut input = Input { data: compress::plain(data)?, at: 0 };
+    let mut extractor = Extractor::new(folder(args))?;
     extractor.times = args.has("preserve-modification-time");
     // As they were packed, for everyone.
     extractor.modes = true;
@@ -304,7 +309,7 @@ fn extract(
     (inode, links, odc): (Inode, u64, bool),
     linked: &mut HashMap<Inode, PathBuf>,
     waiting: &mut HashMap<Inode, Vec<Member>>,
-    data: &mut dyn Read,
+    data: &mut dyn BufRead,
 ) -> anyhow::Result<()> {
     if links < 2 || member.kind != Kind::File {
         return to.extract(&member, data);

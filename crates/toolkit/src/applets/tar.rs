@@ -5,14 +5,14 @@ mod create;
 use crate::{
     applet::{Applet, Args, Opt, usage_error},
     archive::{Extractor, Kind, Listing, Member, shown, tape, words},
-    compress::Format,
-    glob, names,
+    compress, glob,
+    names::Numbers,
 };
 use anyhow::Context as _;
 use std::{
     ffi::{OsStr, OsString},
     fs::{self, File},
-    io::{self, BufRead, BufReader, BufWriter, Read, Write},
+    io::{self, BufRead, BufWriter, Read, Write},
     os::unix::ffi::{OsStrExt as _, OsStringExt as _},
     path::{Path, PathBuf},
 };
@@ -157,12 +157,7 @@ fn read(args: &Args) -> anyhow::Result<u8> {
     } else {
         Box::new(File::open(file).with_context(|| format!("{}: Cannot open", file.display()))?)
     };
-    let mut input = BufReader::with_capacity(1 << 17, input);
-    let format = Format::of(input.fill_buf()?);
-    let data = match format {
-        Some(format) => format.reader(input)?,
-        None => Box::new(input),
-    };
+    let data = compress::plain(input)?;
     Reading::new(args)?.all(data)
 }
 
@@ -177,12 +172,13 @@ struct Reading {
     strip: usize,
     listing: Listing,
     numeric: bool,
+    numbers: Numbers,
 }
 
 impl Reading {
     fn new(args: &Args) -> anyhow::Result<Self> {
         let root = PathBuf::from(args.value("directory").unwrap_or(OsStr::new(".")));
-        let mut extractor = Extractor::new(root);
+        let mut extractor = Extractor::new(root)?;
         extractor.times = !args.has("touch");
         extractor.keep_old = args.has("keep-old-files");
         extractor.overwrite = args.has("overwrite");
@@ -201,14 +197,11 @@ impl Reading {
             strip: args.number("strip-components")?.unwrap_or(0),
             listing: Listing::new(args.has("numeric-owner")),
             numeric: args.has("numeric-owner"),
+            numbers: Numbers::default(),
         })
     }
 
-    fn all(&mut self, data: Box<dyn Read + '_>) -> anyhow::Result<u8> {
-        if let Some(extract) = &self.extract {
-            let shown = || format!("{}: Cannot open", extract.root.display());
-            fs::read_dir(&extract.root).with_context(shown)?;
-        }
+    fn all(&mut self, data: Box<dyn BufRead + '_>) -> anyhow::Result<u8> {
         let mut archive = tape::Archive::new(data);
         let mut out = BufWriter::new(io::stdout().lock());
         let mut failed = false;
@@ -260,7 +253,7 @@ impl Reading {
     fn one(
         &mut self,
         mut member: Member,
-        data: &mut dyn Read,
+        data: &mut dyn BufRead,
         out: &mut impl Write,
     ) -> anyhow::Result<()> {
         if self.extract.is_none() && self.verbose {
@@ -288,10 +281,10 @@ impl Reading {
     }
 
     /// With the owners that this system has for the names.
-    fn owned(&self, mut member: Member) -> Member {
+    fn owned(&mut self, mut member: Member) -> Member {
         if !self.numeric {
-            member.uid = names::uid(&member.user).unwrap_or(member.uid);
-            member.gid = names::gid(&member.group).unwrap_or(member.gid);
+            member.uid = self.numbers.uid(&member.user).unwrap_or(member.uid);
+            member.gid = self.numbers.gid(&member.group).unwrap_or(member.gid);
         }
         member
     }

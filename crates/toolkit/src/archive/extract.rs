@@ -2,15 +2,24 @@
 
 use super::{Kind, Member};
 use anyhow::{Context as _, bail};
-use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, Timespec, Timestamps, Uid, XattrFlags};
+use rustix::fs::{
+    AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid, XattrFlags,
+};
 use std::{
-    fs::{self, File, OpenOptions, Permissions},
-    io::{self, Read},
-    os::unix::fs::{FileExt as _, OpenOptionsExt as _, PermissionsExt as _, symlink},
+    fs::{self, File},
+    io::{self, BufRead, Write as _},
+    os::{
+        fd::{AsFd, AsRawFd as _, OwnedFd},
+        unix::fs::FileExt as _,
+    },
     path::{Component, Path, PathBuf},
+    rc::Rc,
 };
 
 /// What becomes of members that are extracted.
+///
+/// The kernel resolves names below the root (`RESOLVE_BENEATH` of openat2(2)), and what is done to a file is done
+/// by its descriptor: no link, whenever it was put there, leads anything out.
 pub(crate) struct Extractor {
     pub(crate) root: PathBuf,
     pub(crate) owners: bool,
@@ -22,15 +31,28 @@ pub(crate) struct Extractor {
     pub(crate) overwrite: bool,
     /// Extended attributes.
     pub(crate) attributes: bool,
+    top: OwnedFd,
+    /// Where the last member was made, which is where the next is as a rule.
+    last: Option<(PathBuf, Rc<OwnedFd>)>,
+    umask: u32,
     folders: Vec<(PathBuf, Member)>,
 }
 
+/// A member's folder, and its name there.
+struct Spot<'a> {
+    folder: Rc<OwnedFd>,
+    name: &'a Path,
+}
+
 impl Extractor {
-    pub(crate) fn new(root: PathBuf) -> Self {
+    /// One that extracts to a folder that is there.
+    pub(crate) fn new(root: PathBuf) -> anyhow::Result<Self> {
+        let top = rustix::fs::openat(CWD, &root, FOLDER | OFlags::CLOEXEC, Mode::empty());
+        let top = top.map_err(io::Error::from);
+        let top = top.with_context(|| format!("{}: Cannot open", root.display()))?;
         let root_user = rustix::process::geteuid().is_root();
-        let folders = Vec::new();
         let (keep_old, overwrite) = (false, false);
-        Self {
+        Ok(Self {
             root,
             owners: root_user,
             modes: root_user,
@@ -38,70 +60,153 @@ impl Extractor {
             keep_old,
             overwrite,
             attributes: false,
-            folders,
-        }
+            top,
+            last: None,
+            umask: umask(),
+            folders: Vec::new(),
+        })
     }
 
     /// Makes the file of a member. It never leaves the root, whatever names and links say.
-    pub(crate) fn extract(&mut self, member: &Member, data: &mut dyn Read) -> anyhow::Result<()> {
+    pub(crate) fn extract(
+        &mut self,
+        member: &Member,
+        data: &mut dyn BufRead,
+    ) -> anyhow::Result<()> {
         let relative = inside(&member.path)?;
-        let path = self.root.join(&relative);
-        if relative.as_os_str().is_empty() {
-            self.folders.push((path, member.clone()));
+        let Some(spot) = self.spot(&relative)? else {
+            self.folders.push((relative, member.clone()));
             return Ok(());
-        }
-        self.parents(&relative)?;
+        };
         if member.kind == Kind::Folder {
-            // A link to a folder stays: another member may have been put behind it on purpose.
-            if !path.is_dir() {
-                let _ = fs::remove_file(&path);
-                fs::create_dir(&path)?;
-            }
-            self.folders.push((path, member.clone()));
+            self.folder(&spot, &relative)?;
+            self.folders.push((relative, member.clone()));
             return Ok(());
         }
-        if self.keep_old && path.symlink_metadata().is_ok() {
-            bail!("Cannot open: File exists");
+        let made = match self.make(member, &spot) {
+            Err(error) if exists(&error) => {
+                if self.keep_old {
+                    bail!("Cannot open: File exists");
+                }
+                if let Kind::Hardlink(target) = &member.kind
+                    && self.is_one(&spot, target)?
+                {
+                    return Ok(());
+                }
+                self.clear(&spot)?;
+                self.make(member, &spot)?
+            }
+            made => made?,
+        };
+        if let Some(file) = made {
+            let written = if member.sparse { with_holes(data, &file)? } else { copy(data, &file)? };
+            anyhow::ensure!(written == member.size, "unexpected end of archive");
+            self.describe(&file, member)
+        } else if matches!(member.kind, Kind::Hardlink(_)) {
+            Ok(())
+        } else {
+            self.describe_at(&spot, member)
         }
-        match fs::symlink_metadata(&path) {
-            Ok(old) if old.is_dir() => fs::remove_dir(&path)?,
-            Ok(old) if self.overwrite && old.is_file() && member.kind == Kind::File => {}
-            Ok(_) => fs::remove_file(&path)?,
-            Err(_) => {}
-        }
-        self.make(member, &path, data)?;
-        if !matches!(member.kind, Kind::Hardlink(_)) {
-            self.attributes(&path, member)?;
-        }
-        Ok(())
     }
 
-    fn make(&self, member: &Member, path: &Path, data: &mut dyn Read) -> anyhow::Result<()> {
+    /// Where a member belongs: nowhere, if it is the root itself. Makes the folders above it.
+    fn spot<'a>(&mut self, relative: &'a Path) -> anyhow::Result<Option<Spot<'a>>> {
+        let (Some(parent), Some(name)) = (relative.parent(), relative.file_name()) else {
+            return Ok(None);
+        };
+        let name = Path::new(name);
+        if let Some((path, folder)) = &self.last
+            && path == parent
+        {
+            return Ok(Some(Spot { folder: Rc::clone(folder), name }));
+        }
+        let folder = Rc::new(self.folders_to(parent)?);
+        self.last = Some((parent.to_owned(), Rc::clone(&folder)));
+        Ok(Some(Spot { folder, name }))
+    }
+
+    /// Opens a folder below the root; makes those that are missing.
+    fn folders_to(&self, relative: &Path) -> anyhow::Result<OwnedFd> {
+        let shown = || self.root.join(relative).display().to_string();
+        match self.open(relative, FOLDER) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+                bail!("{} leads out of the folder", shown())
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                bail!("{} is not a folder", shown())
+            }
+            opened => return Ok(opened?),
+        }
+        // A kernel that found nothing took the whole path, which is at most 4096 bytes: this ends.
+        if let (Some(parent), Some(name)) = (relative.parent(), relative.file_name()) {
+            rustix::fs::mkdirat(self.folders_to(parent)?, name, EVERYONE)
+                .map_err(io::Error::from)?;
+        }
+        self.open(relative, FOLDER).with_context(shown)
+    }
+
+    /// Opens what is below the root, by way of links that stay there.
+    fn open(&self, relative: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+        let beneath = |path: &Path| {
+            let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+            let flags = flags | OFlags::CLOEXEC;
+            rustix::fs::openat2(&self.top, path, flags, Mode::empty(), ResolveFlags::BENEATH)
+        };
+        match beneath(relative) {
+            // A link that begins with / may lead to what is below all the same.
+            Err(rustix::io::Errno::XDEV) => {
+                let real = fs::canonicalize(self.root.join(relative))?;
+                let root = fs::canonicalize(&self.root)?;
+                let below = real.strip_prefix(root).map_err(|_| rustix::io::Errno::XDEV)?;
+                Ok(beneath(below)?)
+            }
+            opened => Ok(opened?),
+        }
+    }
+
+    fn folder(&mut self, spot: &Spot<'_>, relative: &Path) -> io::Result<()> {
+        let make = || rustix::fs::mkdirat(&spot.folder, spot.name, EVERYONE);
+        match make() {
+            // A link to a folder stays: another member may have been put behind it on purpose.
+            Err(rustix::io::Errno::EXIST) if self.open(relative, FOLDER).is_ok() => Ok(()),
+            Err(rustix::io::Errno::EXIST) => {
+                self.clear(spot)?;
+                Ok(make()?)
+            }
+            made => Ok(made?),
+        }
+    }
+
+    /// Makes a file that is not there; one with data is returned, still empty.
+    fn make(&self, member: &Member, spot: &Spot<'_>) -> anyhow::Result<Option<File>> {
+        let Spot { folder, name } = spot;
         let device = match &member.kind {
             Kind::File => {
-                let mut options = OpenOptions::new();
-                options.write(true).mode(0o600).custom_flags(NO_FOLLOW);
-                let mut file = if self.overwrite {
-                    options.create(true).truncate(true).open(path)?
+                let new = if self.overwrite && file_type(spot)? == Some(FileType::RegularFile) {
+                    OFlags::TRUNC
                 } else {
-                    options.create_new(true).open(path)?
+                    OFlags::CREATE | OFlags::EXCL
                 };
-                let written = if member.sparse {
-                    with_holes(data, &file)?
-                } else {
-                    io::copy(data, &mut file)?
-                };
-                anyhow::ensure!(written == member.size, "unexpected end of archive");
-                return Ok(());
+                // A link put in a file's place meanwhile is not written through.
+                let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | new;
+                let file = rustix::fs::openat(folder, *name, flags, OWNER).map_err(io::Error::from);
+                return Ok(Some(file?.into()));
             }
-            Kind::Folder => return Ok(()),
-            Kind::Symlink(target) => return Ok(symlink(target, path)?),
+            Kind::Folder => return Ok(None),
+            Kind::Symlink(target) => {
+                rustix::fs::symlinkat(target, folder, *name).map_err(io::Error::from)?;
+                return Ok(None);
+            }
             Kind::Hardlink(target) => {
-                let target = inside(target)?;
-                self.parents(&target)?;
-                let from = self.root.join(target);
-                let shown = || format!("Cannot hard link to '{}'", from.display());
-                return fs::hard_link(&from, path).with_context(shown);
+                let shown = || {
+                    let from = self.root.join(target);
+                    format!("Cannot hard link to '{}'", from.display())
+                };
+                let (above, from) = self.target(target)?;
+                let made = rustix::fs::linkat(above, from, folder, *name, AtFlags::empty());
+                made.map_err(io::Error::from).with_context(shown)?;
+                return Ok(None);
             }
             Kind::Char(major, minor) => (FileType::CharacterDevice, *major, *minor),
             Kind::Block(major, minor) => (FileType::BlockDevice, *major, *minor),
@@ -109,66 +214,159 @@ impl Extractor {
         };
         let (kind, major, minor) = device;
         let number = rustix::fs::makedev(major, minor);
-        rustix::fs::mknodat(CWD, path, kind, Mode::from_raw_mode(0o600), number)?;
+        rustix::fs::mknodat(folder, *name, kind, OWNER, number).map_err(io::Error::from)?;
+        Ok(None)
+    }
+
+    /// The folder and the name of what a hard link leads to.
+    fn target(&self, target: &Path) -> anyhow::Result<(OwnedFd, PathBuf)> {
+        let relative = inside(target)?;
+        let name = relative.file_name().context("a hard link to the folder itself")?.into();
+        Ok((self.folders_to(relative.parent().unwrap_or(Path::new("")))?, name))
+    }
+
+    /// Whether a name is already one of what a hard link leads to.
+    fn is_one(&self, spot: &Spot<'_>, target: &Path) -> anyhow::Result<bool> {
+        let (above, name) = self.target(target)?;
+        let numbers = |folder: &OwnedFd, name: &Path| {
+            let found = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW);
+            found.ok().map(|found| (found.st_dev, found.st_ino))
+        };
+        let there = numbers(&above, &name);
+        Ok(there.is_some() && there == numbers(&spot.folder, spot.name))
+    }
+
+    /// Takes away what is in a member's place.
+    fn clear(&mut self, spot: &Spot<'_>) -> io::Result<()> {
+        let folder = file_type(spot)? == Some(FileType::Directory);
+        let flags = if folder { AtFlags::REMOVEDIR } else { AtFlags::empty() };
+        rustix::fs::unlinkat(&spot.folder, spot.name, flags)?;
+        // It may be where the last member was made.
+        self.last = None;
         Ok(())
     }
 
-    /// Makes the folders above a member. A link on the way must stay in the root.
-    fn parents(&self, relative: &Path) -> anyhow::Result<()> {
-        let Some(parent) = relative.parent() else { return Ok(()) };
-        let mut path = self.root.clone();
-        for part in parent.components() {
-            path.push(part);
-            match fs::symlink_metadata(&path) {
-                Ok(found) if found.is_dir() => {}
-                Ok(found) if found.is_symlink() => {
-                    let real = fs::canonicalize(&path)?;
-                    if !real.starts_with(fs::canonicalize(&self.root)?) {
-                        bail!("{} leads out of the folder", path.display());
-                    }
-                }
-                Ok(_) => bail!("{} is not a folder", path.display()),
-                Err(_) => fs::create_dir(&path)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn attributes(&self, path: &Path, member: &Member) -> anyhow::Result<()> {
+    /// Gives an open file or folder its owner, mode, attributes and times.
+    fn describe(&self, file: impl AsFd, member: &Member) -> anyhow::Result<()> {
+        let file = file.as_fd();
         if self.owners {
-            let ids = (Uid::from_raw(member.uid), Gid::from_raw(member.gid));
-            let flags = AtFlags::SYMLINK_NOFOLLOW;
-            rustix::fs::chownat(CWD, path, Some(ids.0), Some(ids.1), flags)?;
+            let (uid, gid) = (Uid::from_raw(member.uid), Gid::from_raw(member.gid));
+            rustix::fs::fchown(file, Some(uid), Some(gid)).map_err(io::Error::from)?;
         }
-        if !matches!(member.kind, Kind::Symlink(_)) {
-            let allowed = if self.modes { 0o7777 } else { 0o777 & !umask() };
-            let mode = member.mode & allowed;
-            fs::set_permissions(path, Permissions::from_mode(mode))?;
-        }
+        rustix::fs::fchmod(file, self.mode(member)).map_err(io::Error::from)?;
         // After the owner, whose change takes capabilities away.
         for (name, value) in member.attributes.iter().filter(|_| self.attributes) {
-            let set = rustix::fs::lsetxattr(path, name.as_os_str(), value, XattrFlags::empty());
+            let set = rustix::fs::fsetxattr(file, name.as_os_str(), value, XattrFlags::empty());
             set.with_context(|| format!("Cannot set attribute {}", name.display()))?;
         }
         if self.times {
-            let time = Timespec { tv_sec: member.mtime, tv_nsec: member.nanos.into() };
-            let times = Timestamps { last_access: time, last_modification: time };
-            rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?;
+            rustix::fs::futimens(file, &times(member)).map_err(io::Error::from)?;
         }
         Ok(())
+    }
+
+    /// The same for what cannot be opened, or does something when it is: links, devices, pipes.
+    fn describe_at(&self, spot: &Spot<'_>, member: &Member) -> anyhow::Result<()> {
+        let Spot { folder, name } = spot;
+        let itself = AtFlags::SYMLINK_NOFOLLOW;
+        if self.owners {
+            let (uid, gid) = (Uid::from_raw(member.uid), Gid::from_raw(member.gid));
+            let given = rustix::fs::chownat(folder, *name, Some(uid), Some(gid), itself);
+            given.map_err(io::Error::from)?;
+        }
+        if !matches!(member.kind, Kind::Symlink(_)) {
+            let given = rustix::fs::chmodat(folder, *name, self.mode(member), AtFlags::empty());
+            given.map_err(io::Error::from)?;
+        }
+        // There is no lsetxattr(2) below a folder that is open.
+        let path = Path::new("/proc/self/fd").join(folder.as_raw_fd().to_string()).join(name);
+        for (name, value) in member.attributes.iter().filter(|_| self.attributes) {
+            let set = rustix::fs::lsetxattr(&path, name.as_os_str(), value, XattrFlags::empty());
+            set.with_context(|| format!("Cannot set attribute {}", name.display()))?;
+        }
+        if self.times {
+            let given = rustix::fs::utimensat(folder, *name, &times(member), itself);
+            given.map_err(io::Error::from)?;
+        }
+        Ok(())
+    }
+
+    fn mode(&self, member: &Member) -> Mode {
+        let allowed = if self.modes { 0o7777 } else { 0o777 & !self.umask };
+        Mode::from_raw_mode(member.mode & allowed)
     }
 
     /// Gives the folders their modes and times, which what was put in them would have changed.
     pub(crate) fn finish(&mut self) -> anyhow::Result<()> {
         for (path, member) in std::mem::take(&mut self.folders).iter().rev() {
-            self.attributes(path, member).with_context(|| path.display().to_string())?;
+            let shown = || self.root.join(path).display().to_string();
+            let readable = OFlags::RDONLY | OFlags::DIRECTORY;
+            match self.open(path, readable).map_err(|error| (error.kind(), error)) {
+                Ok(folder) => self.describe(folder, member).with_context(shown)?,
+                // Another member took its place.
+                Err((
+                    io::ErrorKind::NotFound
+                    | io::ErrorKind::NotADirectory
+                    | io::ErrorKind::CrossesDevices,
+                    _,
+                )) => {}
+                Err((_, error)) => return Err(error).with_context(shown),
+            }
         }
         Ok(())
     }
 }
 
+/// A folder that is only gone through.
+const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY);
+
+/// For the time in which a file is written.
+const OWNER: Mode = Mode::RUSR.union(Mode::WUSR);
+
+/// Less the umask, until all is in it.
+const EVERYONE: Mode = Mode::RWXU.union(Mode::RWXG).union(Mode::RWXO);
+
+fn exists(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::AlreadyExists)
+}
+
+/// What is in a member's place, if anything is.
+fn file_type(spot: &Spot<'_>) -> io::Result<Option<FileType>> {
+    match rustix::fs::statat(&spot.folder, spot.name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(found) => Ok(Some(FileType::from_raw_mode(found.st_mode))),
+        Err(rustix::io::Errno::NOENT) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn times(member: &Member) -> Timestamps {
+    let time = Timespec { tv_sec: member.mtime, tv_nsec: member.nanos.into() };
+    Timestamps { last_access: time, last_modification: time }
+}
+
+/// Writes what there is, as much at a time as was read.
+fn copy(data: &mut dyn BufRead, mut file: &File) -> io::Result<u64> {
+    let mut written = 0;
+    loop {
+        let length = match data.fill_buf() {
+            Ok(bytes) => {
+                file.write_all(bytes)?;
+                bytes.len()
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        if length == 0 {
+            return Ok(written);
+        }
+        data.consume(length);
+        written += length as u64;
+    }
+}
+
 /// Writes a file in which blocks of zeros have no place on the disk.
-fn with_holes(data: &mut dyn Read, file: &File) -> io::Result<u64> {
+fn with_holes(data: &mut dyn BufRead, file: &File) -> io::Result<u64> {
     const BLOCK: usize = 4096;
     let (mut buffer, mut at) = (vec![0; 32 * BLOCK], 0_u64);
     loop {
@@ -193,9 +391,6 @@ fn with_holes(data: &mut dyn Read, file: &File) -> io::Result<u64> {
     }
 }
 
-/// A link put in a file's place meanwhile is not written through.
-const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
-
 fn umask() -> u32 {
     let old = rustix::process::umask(Mode::empty());
     rustix::process::umask(old);
@@ -218,6 +413,7 @@ fn inside(path: &Path) -> anyhow::Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
     fn member(path: &str, kind: Kind) -> Member {
         Member {
@@ -236,7 +432,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("root");
         fs::create_dir(&root).unwrap();
-        let mut to = Extractor::new(root.clone());
+        let mut to = Extractor::new(root.clone()).unwrap();
         let mut put = |path: &str, kind| to.extract(&member(path, kind), &mut &b"x"[..]);
         assert!(put("../a", Kind::File).is_err());
         assert!(put("out", Kind::Symlink("..".into())).is_ok());
@@ -248,5 +444,57 @@ mod tests {
         assert!(put("link", Kind::Symlink("/dev/null".into())).is_ok());
         assert!(put("link", Kind::File).is_ok());
         assert!(root.join("link").symlink_metadata().unwrap().is_file());
+    }
+
+    #[test]
+    fn what_took_the_place_of_a_folder_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let (root, outside) = (folder.path().join("root"), folder.path().join("outside"));
+        fs::create_dir(&root).unwrap();
+        fs::create_dir(&outside).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let before = mode(&outside);
+        let mut to = Extractor::new(root.clone()).unwrap();
+        let mut put = |path: &str, kind, mode| {
+            let member = Member { mode, ..member(path, kind) };
+            to.extract(&member, &mut &b"x"[..])
+        };
+        put("link", Kind::Folder, 0o700).unwrap();
+        put("file", Kind::Folder, 0o700).unwrap();
+        put("link", Kind::Symlink(outside.clone().into()), 0o777).unwrap();
+        put("file", Kind::File, 0o640).unwrap();
+        // A folder behind a link that stays inside is meant; one outside is not.
+        put("real", Kind::Folder, 0o755).unwrap();
+        put("alias", Kind::Symlink(root.join("real").into()), 0o777).unwrap();
+        put("alias", Kind::Folder, 0o711).unwrap();
+        put("alias/a", Kind::File, 0o644).unwrap();
+        put("away", Kind::Symlink(outside.clone().into()), 0o777).unwrap();
+        put("away", Kind::Folder, 0o750).unwrap();
+        put("away/a", Kind::File, 0o644).unwrap();
+        to.finish().unwrap();
+        assert_eq!(mode(&outside), before);
+        assert!(fs::read_dir(&outside).unwrap().next().is_none());
+        assert_eq!(mode(&root.join("file")), 0o640);
+        assert!(root.join("link").symlink_metadata().unwrap().is_symlink());
+        assert!(root.join("real/a").is_file());
+        assert!(root.join("alias").symlink_metadata().unwrap().is_symlink());
+        assert!(root.join("away").symlink_metadata().unwrap().is_dir());
+        assert_eq!(mode(&root.join("away")), 0o750);
+    }
+
+    #[test]
+    fn hard_links_are_made_again_and_one_to_itself_loses_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut to = Extractor::new(folder.path().to_owned()).unwrap();
+        let mut put = |path: &str, kind| to.extract(&member(path, kind), &mut &b"x"[..]);
+        put("a/b/one", Kind::File).unwrap();
+        for _ in 0..2 {
+            put("two", Kind::Hardlink("a/b/one".into())).unwrap();
+            put("a/b/one", Kind::Hardlink("a/b/one".into())).unwrap();
+        }
+        assert_eq!(fs::read(folder.path().join("two")).unwrap(), b"x");
+        assert!(put("three", Kind::Hardlink("none".into())).is_err());
+        put("two", Kind::File).unwrap();
+        assert_eq!(fs::metadata(folder.path().join("a/b/one")).unwrap().nlink(), 1);
     }
 }

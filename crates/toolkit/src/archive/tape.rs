@@ -11,7 +11,7 @@ use header::{BLOCK, Header, Records};
 use sparse::Extent;
 use std::{
     ffi::OsString,
-    io::{self, Read},
+    io::{self, BufRead, Read},
     os::unix::ffi::OsStringExt as _,
 };
 
@@ -43,7 +43,7 @@ pub(crate) struct Archive<R> {
     globals: Records,
 }
 
-impl<R: Read> Archive<R> {
+impl<R: BufRead> Archive<R> {
     /// One that begins with the next byte.
     pub(crate) fn new(from: R) -> Self {
         let (extents, globals) = Default::default();
@@ -210,8 +210,14 @@ impl<R: Read> Archive<R> {
         (self.stored, self.padding) = (0, 0);
         self.extents.clear();
         (self.at, self.size) = (0, 0);
-        let skipped = io::copy(&mut (&mut self.from).take(left), &mut io::sink())?;
-        if skipped == left { Ok(()) } else { Err(ended()) }
+        let mut rest = (&mut self.from).take(left);
+        while rest.limit() > 0 {
+            match rest.fill_buf()?.len() {
+                0 => return Err(ended()),
+                found => rest.consume(found),
+            }
+        }
+        Ok(())
     }
 
     fn all(&mut self, size: u64, most: u64) -> io::Result<Vec<u8>> {
@@ -232,31 +238,49 @@ impl<R: Read> Archive<R> {
     }
 }
 
-impl<R: Read> Read for Archive<R> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+impl<R: BufRead> Archive<R> {
+    /// How many zeros come before the next data.
+    fn hole(&self) -> u64 {
+        self.extents.front().map_or(self.size, |extent| extent.at).saturating_sub(self.at)
+    }
+}
+
+impl<R: BufRead> BufRead for Archive<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
         while self.extents.front().is_some_and(|extent| extent.length == 0) {
             self.extents.pop_front();
         }
-        let next = self.extents.front().map_or(self.size, |extent| extent.at);
-        let cut = |most: u64| usize::try_from(most).unwrap_or(usize::MAX).min(out.len());
-        if self.at < next {
-            let length = cut(next - self.at);
-            out.get_mut(..length).unwrap_or_default().fill(0);
-            self.at += length as u64;
-            return Ok(length);
+        let cut = |most: u64, len: usize| usize::try_from(most).unwrap_or(usize::MAX).min(len);
+        let hole = self.hole();
+        if hole > 0 {
+            return Ok(ZEROS.get(..cut(hole, ZEROS.len())).unwrap_or_default());
         }
-        let Some(extent) = self.extents.front_mut() else { return Ok(0) };
-        let length = cut(extent.length);
-        if length == 0 {
-            return Ok(0);
-        }
-        let got = self.from.read(out.get_mut(..length).unwrap_or_default())?;
-        if got == 0 {
+        let Some(extent) = self.extents.front() else { return Ok(&[]) };
+        let found = self.from.fill_buf()?;
+        if found.is_empty() {
             return Err(ended());
         }
-        let bytes = got as u64;
-        (extent.at, extent.length) = (extent.at + bytes, extent.length - bytes);
-        (self.at, self.stored) = (self.at + bytes, self.stored - bytes);
+        Ok(found.get(..cut(extent.length, found.len())).unwrap_or_default())
+    }
+
+    fn consume(&mut self, amount: usize) {
+        let bytes = amount as u64;
+        if self.hole() == 0
+            && let Some(extent) = self.extents.front_mut()
+        {
+            self.from.consume(amount);
+            (extent.at, extent.length) = (extent.at + bytes, extent.length - bytes);
+            self.stored -= bytes;
+        }
+        self.at += bytes;
+    }
+}
+
+impl<R: BufRead> Read for Archive<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let got = self.fill_buf()?.read(out)?;
+        self.consume(got);
         Ok(got)
     }
 }

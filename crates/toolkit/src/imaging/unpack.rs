@@ -6,14 +6,13 @@
 use super::{progress::Progress, spool::Wanted};
 use crate::{
     archive::{Extractor, tape::Archive},
-    compress::Format,
-    mounts,
+    compress, mounts,
 };
 use anyhow::{Context as _, bail, ensure};
 use rustix::fs::statfs;
 use std::{
     fs::{self, DirBuilder, File},
-    io::{self, BufRead as _, BufReader, Read},
+    io::{self, Read},
     os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
     path::{Path, PathBuf},
 };
@@ -112,13 +111,8 @@ impl Place {
     }
 
     fn unpack(&self, file: File, progress: &Progress) -> anyhow::Result<Report> {
-        let mut from = BufReader::with_capacity(256 << 10, Counted { from: file, progress });
-        let data: Box<dyn Read + '_> = match Format::of(from.fill_buf()?) {
-            Some(format) => format.reader(from)?,
-            None => Box::new(from),
-        };
-        let mut archive = Archive::new(BufReader::with_capacity(256 << 10, data));
-        let mut extractor = Extractor::new(self.folder.clone());
+        let mut archive = Archive::new(compress::plain(Counted { from: file, progress })?);
+        let mut extractor = Extractor::new(self.folder.clone())?;
         extractor.attributes = extractor.owners;
         let mut report = Report::default();
         while let Some(member) = archive.next().context("the archive cannot be read")? {

@@ -10,7 +10,7 @@ use std::{
     collections::HashMap,
     ffi::OsStr,
     fs::{self, File, Metadata},
-    io::{self, Read},
+    io::{self, BufRead, BufReader, Read as _},
     os::unix::{
         ffi::OsStrExt as _,
         fs::{FileTypeExt as _, MetadataExt as _},
@@ -24,7 +24,7 @@ pub(super) fn pass(args: &Args) -> anyhow::Result<u8> {
     if args.has("make-directories") {
         fs::create_dir_all(base.join(to))?;
     }
-    let mut extractor = Extractor::new(base.join(to));
+    let mut extractor = Extractor::new(base.join(to))?;
     extractor.times = args.has("preserve-modification-time");
     extractor.modes = true;
     extractor.owners |= owner.is_given();
@@ -42,8 +42,10 @@ pub(super) fn pass(args: &Args) -> anyhow::Result<u8> {
                 return Ok(());
             }
             bytes += member.size;
-            let mut data: Box<dyn Read> = match member.kind {
-                Kind::File => Box::new(File::open(&path)?.take(member.size)),
+            let mut data: Box<dyn BufRead> = match member.kind {
+                Kind::File => Box::new(
+                    BufReader::with_capacity(1 << 17, File::open(&path)?).take(member.size),
+                ),
                 _ => Box::new(io::empty()),
             };
             extractor.extract(&member, &mut data)?;
