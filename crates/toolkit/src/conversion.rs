@@ -11,6 +11,8 @@ pub(crate) struct Spec {
     width: usize,
     /// Where it is given: digits of a number, bytes of a text.
     pub(crate) precision: Option<usize>,
+    /// `%a` is of C's double, rather than of its long double.
+    pub(crate) double: bool,
 }
 
 /// No field is padded further: memory is not the script's to fill by a slip.
@@ -94,7 +96,7 @@ impl Spec {
         let sign = if hexadecimal { format!("{sign}0x") } else { sign.to_owned() };
         let digits = match letter.to_ascii_lowercase() {
             _ if !number.is_finite() => if number.is_nan() { "nan" } else { "inf" }.to_owned(),
-            b'a' => binary(size, self.precision, self.alt),
+            b'a' => binary(size, if self.double { 1 } else { 4 }, self.precision, self.alt),
             b'e' => exponent(size, precision),
             b'f' => {
                 let shown = precision.min(DIGITS);
@@ -168,26 +170,30 @@ fn exponent(size: f64, precision: usize) -> String {
     format!("{digits}{zeros}e{sign}{power:0>2}")
 }
 
-/// `c.ccp-7`, behind `0x`: all 64 bits that an x86 has for a number, the first four in front of the point.
-fn binary(size: f64, precision: Option<usize>, keep: bool) -> String {
+/// `c.ccp-7`, behind `0x`: of the 64 bits that an x86 has for a number, the first `leading` are in front of the point.
+fn binary(size: f64, leading: u32, precision: Option<usize>, keep: bool) -> String {
     let bits = size.to_bits();
     let (stored, fraction) = ((bits >> 52) & 0x7ff, bits & ((1 << 52) - 1));
     let significand = if stored == 0 { fraction } else { fraction | (1 << 52) };
     let shift = significand.leading_zeros();
-    let mut power =
-        if significand == 0 { 0 } else { stored.max(1).cast_signed() - 1015 - i64::from(shift) };
-    let mut wide = u128::from(significand.checked_shl(shift).unwrap_or(0));
-    let dropped = precision.filter(|digits| *digits < 15).map_or(0, |digits| 4 * (15 - digits));
+    let first = stored.max(1).cast_signed() - 1011 - i64::from(shift + leading);
+    let mut power = if significand == 0 { 0 } else { first };
+    // In digits, of which `count` are behind the point.
+    let count = (64 - leading).div_ceil(4) as usize;
+    let wide = u128::from(significand.checked_shl(shift).unwrap_or(0));
+    let mut wide = wide << (4 * count + leading as usize - 64);
+    let dropped =
+        precision.filter(|digits| *digits < count).map_or(0, |digits| 4 * (count - digits));
     if dropped > 0 {
         // To the nearest, and of two that are as near to the even one.
         let (half, rest) = (1u128 << (dropped - 1), wide & ((1u128 << dropped) - 1));
         let kept = wide >> dropped;
         wide = (kept + u128::from(rest > half || (rest == half && kept & 1 == 1))) << dropped;
-        if wide >> 64 != 0 {
+        if wide >> (4 * count + 4) != 0 {
             (wide, power) = (wide >> 4, power + 4);
         }
     }
-    let digits = format!("{wide:016x}");
+    let digits = format!("{wide:0width$x}", width = count + 1);
     let (first, rest) = digits.split_at(1);
     let rest = match precision {
         None => rest.trim_end_matches('0').to_owned(),

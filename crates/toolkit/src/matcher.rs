@@ -19,6 +19,16 @@ pub(crate) enum Kind {
     Perl,
 }
 
+impl Kind {
+    fn syntax(self) -> Syntax {
+        match self {
+            Self::Fixed | Self::Basic => Syntax::Basic,
+            Self::Extended => Syntax::Lenient,
+            Self::Perl => Syntax::Extended,
+        }
+    }
+}
+
 /// Compiled patterns.
 pub(crate) enum Matcher {
     /// What a finite automaton can do: linear time, on any bytes.
@@ -47,7 +57,7 @@ impl Matcher {
                 Kind::Perl if bytes => pattern.iter().map(|byte| char::from(*byte)).collect(),
                 Kind::Perl => String::from_utf8_lossy(pattern).into_owned(),
                 Kind::Basic | Kind::Extended => {
-                    let syntax = if kind == Kind::Basic { Syntax::Basic } else { Syntax::Extended };
+                    let syntax = kind.syntax();
                     if posix_regex::bare_class(pattern) {
                         anyhow::bail!("character class syntax is [[:space:]], not [:space:]");
                     }
@@ -80,7 +90,8 @@ impl Matcher {
         if ignore_case {
             all = format!("(?i){all}");
         }
-        let wrong = || anyhow::Error::msg(refusal(patterns, kind));
+        let shown = || String::from_utf8_lossy(&patterns.join(&b'\n')).into_owned();
+        let wrong = || anyhow::anyhow!("{:?} is not a valid pattern", shown());
         Ok(if fancy {
             Self::Fancy(Backtracking::new(&all, bytes).map_err(|_| wrong())?)
         } else {
@@ -123,17 +134,19 @@ fn plain_bytes(text: &[u8]) -> String {
     text.iter().map(byte).collect()
 }
 
-/// Why patterns are refused: in the words of the C library, where it has some.
-fn refusal(patterns: &[Vec<u8>], kind: Kind) -> String {
-    let texts: Vec<String> =
-        patterns.iter().map(|p| String::from_utf8_lossy(p).into_owned()).collect();
-    let syntax = if kind == Kind::Basic { Syntax::Basic } else { Syntax::Extended };
-    let found = texts.iter().find_map(|text| fault(text, syntax));
-    match (kind, found) {
-        (Kind::Perl, Some("Invalid back reference")) => {
-            "reference to non-existent subpattern".into()
-        }
-        (Kind::Basic | Kind::Extended, Some(fault)) => fault.into(),
-        _ => format!("{:?} is not a valid pattern", texts.join("\n")),
+/// What is wrong with a pattern, in the words of the C library or Perl's, where they have some.
+pub(crate) fn refusal(pattern: &[u8], kind: Kind) -> Option<&'static str> {
+    if kind == Kind::Fixed {
+        return None;
+    }
+    let found = fault(&String::from_utf8_lossy(pattern), kind.syntax())?;
+    if kind != Kind::Perl {
+        return Some(found);
+    }
+    // Of the rest POSIX and Perl think differently.
+    match found {
+        "Invalid back reference" => Some("reference to non-existent subpattern"),
+        "Unmatched ) or \\)" => Some("unmatched closing parenthesis"),
+        _ => None,
     }
 }

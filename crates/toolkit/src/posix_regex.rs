@@ -11,6 +11,8 @@ pub(crate) enum Syntax {
     Basic,
     /// `(a|b){2}`
     Extended,
+    /// The same as `grep -E` reads it: what stands in no place for an operator is text or left out, not a fault.
+    Lenient,
 }
 
 /// An expression in the other syntax.
@@ -110,9 +112,14 @@ impl Translator {
     fn next<'a>(&mut self, c: char, after: &'a str, syntax: Syntax) -> &'a str {
         let basic = syntax == Syntax::Basic;
         let was_start = std::mem::replace(&mut self.start, false);
+        if syntax == Syntax::Lenient
+            && let Some(rest) = self.lenient(c, after, was_start)
+        {
+            return rest;
+        }
         self.follow(c, after, basic, was_start);
         match c {
-            '\\' => return self.escape(after, syntax),
+            '\\' => return self.escape(after, syntax, was_start),
             '[' => return self.bracket(after),
             '^' if basic && !was_start => self.literal('^'),
             '^' => {
@@ -133,10 +140,35 @@ impl Translator {
                 self.start = true;
                 self.out.push(c);
             }
-            '.' | '$' | '*' | ')' | '{' | '}' | '+' | '?' => self.out.push(c),
+            '{' => self.brace(after),
+            '.' | '$' | '*' | ')' | '}' | '+' | '?' => self.out.push(c),
             _ => self.literal(c),
         }
         after
+    }
+
+    /// What `grep -E` takes otherwise; what is left after it.
+    fn lenient<'a>(&mut self, c: char, after: &'a str, at_start: bool) -> Option<&'a str> {
+        let (text, rest) = match (c, interval(after)) {
+            // The repetition of nothing.
+            ('*' | '+' | '?', _) if at_start => (false, after),
+            ('{', Some(length)) if at_start => (false, after.get(length..).unwrap_or("")),
+            ('{', None) => (true, after),
+            (')', _) if self.groups.is_empty() => (true, after),
+            _ => return None,
+        };
+        if text {
+            (self.atom, self.repeated) = (self.out.len(), false);
+            self.literal(c);
+        } else {
+            self.start = true;
+        }
+        Some(rest)
+    }
+
+    /// The beginning of an interval: `{,2}` is from 0.
+    fn brace(&mut self, after: &str) {
+        self.out.push_str(if after.starts_with(',') { "{0" } else { "{" });
     }
 
     /// Knows where the atom begins that a repetition is of. A repetition of a repetition, such as `a+?`, means
@@ -153,6 +185,9 @@ impl Translator {
             Some('}') if self.interval => self.interval = false,
             _ if self.interval => {}
             Some('*') if at_start => self.repeated = false,
+            Some('+' | '?' | '{') if at_start && basic => {
+                (self.atom, self.repeated) = (self.out.len(), false);
+            }
             Some('*' | '+' | '?') => self.repeat(),
             Some('{') if basic || after.starts_with(counts) => {
                 self.repeat();
@@ -184,7 +219,7 @@ impl Translator {
         self.out.push_str(&regex::escape(c.encode_utf8(&mut [0; 4])));
     }
 
-    fn escape<'a>(&mut self, after: &'a str, syntax: Syntax) -> &'a str {
+    fn escape<'a>(&mut self, after: &'a str, syntax: Syntax, at_start: bool) -> &'a str {
         let Some(c) = after.chars().next() else {
             self.out.push('\\');
             return after;
@@ -194,7 +229,9 @@ impl Translator {
                 self.start = true;
                 self.out.push(c);
             }
-            ')' | '{' | '}' | '+' | '?' if syntax == Syntax::Basic => self.out.push(c),
+            '+' | '?' | '{' if syntax == Syntax::Basic && at_start => self.literal(c),
+            '{' if syntax == Syntax::Basic => self.brace(after.get(1..).unwrap_or("")),
+            ')' | '}' | '+' | '?' if syntax == Syntax::Basic => self.out.push(c),
             '1'..='9' => {
                 self.refers_back = true;
                 self.out.extend(['\\', c]);
@@ -246,6 +283,15 @@ impl Translator {
     }
 }
 
+/// The length of an interval behind its brace, its end included.
+fn interval(text: &str) -> Option<usize> {
+    let (inside, _) = text.split_once('}')?;
+    let (least, most) = inside.split_once(',').unwrap_or((inside, "0"));
+    let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let is = number(least) && number(most) && !inside.is_empty();
+    is.then_some(inside.len() + 1)
+}
+
 /// One character of a bracket expression, and what follows.
 fn element(text: &str) -> Option<(char, &str)> {
     named(text)
@@ -273,7 +319,7 @@ fn bracketed(out: &mut String, c: char) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Syntax::{Basic, Extended};
+    use Syntax::{Basic, Extended, Lenient};
 
     fn matches(pattern: &str, syntax: Syntax, text: &str) -> bool {
         regex::Regex::new(&translate(pattern, syntax).text).unwrap().is_match(text)
@@ -309,6 +355,18 @@ mod tests {
     }
 
     #[test]
+    fn what_repeats_nothing_is_text_or_left_out() {
+        assert!(matches(r"^\(\+a\|\?b\)$", Basic, "+a") && !matches(r"^\+a", Basic, "a"));
+        assert!(matches(r"^\(\{1\}a\)$", Basic, "{1}a"));
+        assert!(matches(r"^a\{,2\}$", Basic, "aa") && !matches(r"^a\{,2\}$", Basic, "aaa"));
+        assert!(matches("^a{,2}$", Extended, "") && !matches("^a{,2}$", Extended, "aaa"));
+        assert!(matches("^(+a|{1}b|*c)$", Lenient, "b") && matches("^*a$", Lenient, "a"));
+        assert!(matches("^a)b)$", Lenient, "a)b)") && matches("^(a)$", Lenient, "a"));
+        assert!(matches("^a{1$", Lenient, "a{1") && matches("^a{1,*}$", Lenient, "a{1,,}"));
+        assert!(matches("^a{2}+$", Lenient, "aaaa"));
+    }
+
+    #[test]
     fn brackets_escape_nothing() {
         assert!(matches(r"[\.]x", Basic, r"\x"));
         assert!(matches("[]a]", Basic, "]"));
@@ -333,7 +391,7 @@ mod tests {
         #[test]
         fn any_text_is_translated(pattern in ".{0,40}") {
             // Whatever comes out is a valid expression or is refused; it never panics.
-            for syntax in [Basic, Extended] {
+            for syntax in [Basic, Extended, Lenient] {
                 let _ = regex::Regex::new(&translate(&pattern, syntax).text);
             }
         }

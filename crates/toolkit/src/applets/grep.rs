@@ -1,18 +1,23 @@
 //! `grep`: the lines that match.
 
+mod colours;
 mod lines;
+mod patterns;
 mod walk;
 
 use crate::{
     applet::{Applet, Args, Opt, reason, usage_error},
     glob,
-    matcher::{Kind, Matcher},
+    matcher::{Kind, Matcher, refusal},
 };
+use colours::Colours;
+use patterns::{Pattern, kind, patterns};
 use std::{
     cell::Cell,
+    collections::HashSet,
     ffi::OsStr,
     fs::{self, File},
-    io::{self, BufReader, IsTerminal as _, Read as _, Seek as _, Write},
+    io::{self, BufReader, IsTerminal as _, Seek as _, Write},
     os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
     path::{Path, PathBuf},
 };
@@ -63,6 +68,7 @@ pub(crate) static APPLET: Applet = Applet {
         value('B', "before-context", "N", "print N lines before each match too"),
         value('C', "context", "N", "both"),
         value('#', "lines-around", "N", "the same as -C N"),
+        flag('T', "initial-tab", "lines begin at a tab stop, behind what is before them"),
         flag('b', "byte-offset", "print where in the file the line, or with -o the match, begins"),
         flag('z', "null-data", "lines end with a zero byte"),
         flag('Z', "null", "a zero byte after a file's name"),
@@ -104,8 +110,11 @@ struct Search {
     label: String,
     text: bool,
     skip_binary: bool,
-    /// Show what matches in GNU's colours.
-    colours: bool,
+    /// Show what matches in colours.
+    colours: Option<Colours>,
+    /// A tab before the line, and how wide the numbers are before it in the file that is searched.
+    tab: bool,
+    width: Cell<usize>,
     output: Output,
     most: usize,
     before: usize,
@@ -174,6 +183,20 @@ fn run_as(args: &Args, default: Kind) -> anyhow::Result<u8> {
 
 fn search(args: &Args, default: Kind) -> anyhow::Result<u8> {
     let (patterns, files) = patterns(args)?;
+    let kind = kind(args, default)?;
+    let (mut refused, mut seen) = (false, HashSet::new());
+    for Pattern { text, place } in &patterns {
+        if seen.insert(text)
+            && let Some(fault) = refusal(text, kind)
+        {
+            eprintln!("grep: {place}{fault}");
+            refused = true;
+        }
+    }
+    if refused {
+        return Ok(2);
+    }
+    let patterns: Vec<Vec<u8>> = patterns.into_iter().map(|pattern| pattern.text).collect();
     let folders = args.text("directories")?.unwrap_or("read");
     if !matches!(folders, "read" | "skip" | "recurse") {
         return usage_error("--directories is read, skip or recurse");
@@ -186,7 +209,7 @@ fn search(args: &Args, default: Kind) -> anyhow::Result<u8> {
     let files: Vec<PathBuf> =
         if files.is_empty() { nothing.into() } else { files.iter().map(PathBuf::from).collect() };
     let several = files.len() > 1 || (recursive && files.iter().any(|file| file.is_dir()));
-    let search = Search::new(args, &patterns, default, several)?;
+    let search = Search::new(args, &patterns, kind, several)?;
     if search.is_vain(&patterns, args) {
         return Ok(1);
     }
@@ -198,12 +221,12 @@ fn search(args: &Args, default: Kind) -> anyhow::Result<u8> {
         if folder && (folders == "skip" || (recursive && !unnamed && walk.left_out(file))) {
             continue;
         }
-        if !folder && !wanted(args, file) {
+        if !folder && !wanted(args, file, true) {
             continue;
         }
         walk.visit(file, &mut Vec::new(), &mut |path| {
             let path = if unnamed { path.strip_prefix(".").unwrap_or(path) } else { path };
-            if path != file && !wanted(args, path) {
+            if path != file && !wanted(args, path, false) {
                 return;
             }
             if matched && search.output == Output::Nothing {
@@ -230,47 +253,24 @@ fn search(args: &Args, default: Kind) -> anyhow::Result<u8> {
     Ok(if failed && !quiet { 2 } else { u8::from(!matched) })
 }
 
-/// Whether --include and --exclude let a file's name through.
-fn wanted(args: &Args, path: &Path) -> bool {
-    let Some(name) = path.file_name().map(|name| name.as_bytes()) else { return true };
-    let hit = |option| {
-        let globs = args.values(option).map(OsStr::as_bytes).collect::<Vec<_>>();
-        (!globs.is_empty(), globs.iter().any(|pattern| glob::matches(pattern, name)))
+/// Whether --include and --exclude let a file through: the last of them that fits counts. Of one that was `named` as an
+/// operand, they may fit the whole name or what follows any of its slashes; of others the last part.
+fn wanted(args: &Args, path: &Path, named: bool) -> bool {
+    let whole = path.as_os_str().as_bytes();
+    if whole == b"-" {
+        return true;
+    }
+    let name = path.file_name().map_or(whole, OsStr::as_bytes);
+    let fits = |pattern: &[u8]| {
+        let starts = whole.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+        let mut parts = starts.filter_map(|(at, _)| whole.get(at + 1..)).chain([whole]);
+        glob::matches(pattern, name) || named && parts.any(|part| glob::matches(pattern, part))
     };
-    let ((limited, included), (_, excluded)) = (hit("include"), hit("exclude"));
-    (included || !limited) && !excluded
-}
-
-/// The patterns, and the operands that are files.
-fn patterns(args: &Args) -> anyhow::Result<(Vec<Vec<u8>>, &[std::ffi::OsString])> {
-    let mut patterns = Vec::new();
-    for pattern in args.values("regexp") {
-        patterns.push(pattern.as_bytes().to_vec());
+    let limits = || args.all().filter(|(option, _)| matches!(*option, "include" | "exclude"));
+    match limits().filter(|(_, pattern)| fits(pattern.as_bytes())).last() {
+        Some((option, _)) => option == "include",
+        None => limits().next().is_none_or(|(option, _)| option == "exclude"),
     }
-    for file in args.values("file") {
-        let shown = Path::new(file).display();
-        let mut read = Vec::new();
-        let done = match file == "-" {
-            true => io::stdin().read_to_end(&mut read),
-            false => File::open(file).and_then(|mut file| file.read_to_end(&mut read)),
-        };
-        if let Err(error) = done {
-            anyhow::bail!("{shown}: {}", reason(&error));
-        }
-        let lines = read.strip_suffix(b"\n").unwrap_or(&read);
-        if !read.is_empty() {
-            patterns.extend(lines.split(|byte| *byte == b'\n').map(<[u8]>::to_vec));
-        }
-    }
-    let mut files = args.operands.as_slice();
-    if !args.has("regexp") && !args.has("file") {
-        let Some((first, rest)) = files.split_first() else { return usage_error("which PATTERN?") };
-        patterns.push(first.as_bytes().to_vec());
-        files = rest;
-    }
-    let lines =
-        patterns.iter().flat_map(|p| p.split(|byte| *byte == b'\n')).map(<[u8]>::to_vec).collect();
-    Ok((lines, files))
 }
 
 fn number(args: &Args, option: &str) -> anyhow::Result<Option<usize>> {
@@ -295,21 +295,7 @@ fn coloured(args: &Args) -> anyhow::Result<bool> {
 }
 
 impl Search {
-    fn new(
-        args: &Args,
-        patterns: &[Vec<u8>],
-        default: Kind,
-        several: bool,
-    ) -> anyhow::Result<Self> {
-        let kind = if args.has("fixed-strings") {
-            Kind::Fixed
-        } else if args.has("perl-regexp") {
-            Kind::Perl
-        } else if args.has("extended-regexp") {
-            Kind::Extended
-        } else {
-            default
-        };
+    fn new(args: &Args, patterns: &[Vec<u8>], kind: Kind, several: bool) -> anyhow::Result<Self> {
         let matcher = Matcher::new(
             patterns,
             kind,
@@ -349,7 +335,9 @@ impl Search {
             label: args.text("label")?.unwrap_or("(standard input)").to_owned(),
             text: args.has("text") || args.has("null-data"),
             skip_binary: args.has("skip-binary"),
-            colours: coloured(args)?,
+            colours: coloured(args)?.then(Colours::of_environment),
+            tab: args.has("initial-tab"),
+            width: Cell::new(0),
             output: output.map_or(Output::Lines, |(_, output)| output),
             most: number(args, "max-count")?.unwrap_or(usize::MAX),
             before: before.or(around).unwrap_or(0),
@@ -381,6 +369,12 @@ impl Search {
         self.opened(File::open(path)?, &path.to_string_lossy(), false, out)
     }
 
+    /// How wide the largest number is that a file can need.
+    fn digits(&self, meta: &fs::Metadata) -> usize {
+        let most = if meta.is_file() { meta.len() } else { i64::MAX.unsigned_abs() };
+        (most + u64::from(self.numbers)).to_string().len()
+    }
+
     fn opened(
         &self,
         mut file: File,
@@ -396,6 +390,9 @@ impl Search {
         let endless = self.output == Output::Lines && self.most > 1 && meta.len() > 0;
         if endless && meta.is_file() && self.output_file == Some((meta.dev(), meta.ino())) {
             return Err(io::Error::other("input file is also the output"));
+        }
+        if self.tab {
+            self.width.set(self.digits(&meta));
         }
         let start = if goes_on && meta.is_file() { file.stream_position().ok() } else { None };
         let mut input = BufReader::with_capacity(1 << 16, &file);

@@ -133,7 +133,8 @@ fn script_file(name: &std::ffi::OsStr) -> anyhow::Result<Vec<u8>> {
     } else {
         text = fs::read(name).with_context(|| format!("couldn't open {}", name.display()))?;
     }
-    if text.pop_if(|last| *last == b'\n').is_some() {
+    // An escaped newline is a line of its own, though empty.
+    if !text.ends_with(b"\\\n") && text.pop_if(|last| *last == b'\n').is_some() {
         text.pop_if(|last| *last == b'\r');
     }
     Ok(text)

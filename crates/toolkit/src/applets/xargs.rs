@@ -9,10 +9,11 @@ use rustix::process::{WaitOptions, WaitStatus, wait};
 use std::{
     ffi::{OsStr, OsString},
     fs::File,
-    io::{BufReader, Read, Write as _},
+    io::{BufReader, Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::ffi::{OsStrExt as _, OsStringExt as _},
     process::{Command, Stdio},
 };
+use uucore::quoting_style::{QuotingStyle, locale_aware_escape_name};
 
 pub(crate) static APPLET: Applet = Applet {
     name: "xargs",
@@ -34,25 +35,30 @@ pub(crate) static APPLET: Applet = Applet {
         Opt { short: 'd', long: "delimiter", value: "CHARACTER", help: "items end with CHARACTER" },
         Opt {
             short: 'e',
-            long: "eof-or-none",
+            long: "eof",
             value: "[TEXT]",
             help: "the same as -E; no end if no TEXT is given",
         },
-        Opt { short: 'E', long: "eof", value: "TEXT", help: "an item that is TEXT ends the input" },
+        Opt {
+            short: 'E',
+            long: "eof-item",
+            value: "TEXT",
+            help: "an item that is TEXT ends the input",
+        },
         Opt {
             short: 'I',
-            long: "replace",
+            long: "replace-text",
             value: "TEXT",
             help: "once a line, put in the place of TEXT in the arguments",
         },
         Opt {
             short: 'i',
-            long: "replace-braces",
+            long: "replace",
             value: "[TEXT]",
             help: "the same; {} if no TEXT is given",
         },
-        Opt { short: 'l', long: "lines-or-one", value: "[N]", help: "as -L N; 1 if no N is given" },
-        Opt { short: 'L', long: "max-lines", value: "N", help: "at most N lines a command" },
+        Opt { short: 'l', long: "max-lines", value: "[N]", help: "as -L N; 1 if no N is given" },
+        Opt { short: 'L', long: "lines", value: "N", help: "at most N lines a command" },
         Opt { short: 'n', long: "max-args", value: "N", help: "at most N items a command" },
         Opt {
             short: 'o',
@@ -116,35 +122,84 @@ enum Input {
     Terminal,
 }
 
+/// What makes items the arguments of one command; of several the last counts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Grouping {
+    Args,
+    Lines,
+    Replace,
+}
+
+impl Grouping {
+    /// The one that counts, and its value. That another is ignored is said.
+    fn of(args: &Args) -> Option<(Self, &OsStr)> {
+        let mut last: Option<(Self, &OsStr)> = None;
+        for (option, value) in args.all() {
+            let grouping = match option {
+                "max-args" => Self::Args,
+                "lines" | "max-lines" => Self::Lines,
+                "replace" | "replace-text" => Self::Replace,
+                _ => continue,
+            };
+            if let Some((other, _)) = last
+                && other != grouping
+            {
+                // One item a command is what -I means already.
+                if other == Self::Replace && value == "1" {
+                    continue;
+                }
+                let (other, _) = other.names();
+                eprintln!(
+                    "xargs: warning: options {other} and {} are mutually exclusive, \
+                     ignoring previous {other} value",
+                    grouping.names().1
+                );
+            }
+            last = Some((grouping, value));
+        }
+        last
+    }
+
+    /// What GNU's calls it, shortly and with its short options.
+    fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Args => ("--max-args", "--max-args/-n"),
+            Self::Lines => ("--max-lines", "--max-lines/-l"),
+            Self::Replace => ("--replace", "--replace/-I/-i"),
+        }
+    }
+}
+
 impl Plan {
     fn new(args: &Args) -> anyhow::Result<Self> {
         let mut words = args.operands.clone();
         if words.is_empty() {
             words.push("echo".into());
         }
-        let positive = |name: &str, unset: usize| match args.number::<usize>(name)? {
+        let positive = |name: &str, value: &OsStr| match value
+            .to_str()
+            .and_then(|text| text.parse::<usize>().ok())
+        {
             Some(0) => usage_error(format!("the value of --{name} must be at least 1")),
-            number => Ok(number.unwrap_or(unset)),
+            Some(number) => Ok(number),
+            None => usage_error(format!("the value of --{name} is not a number")),
         };
-        // Of -I, -L and -n the last one counts.
-        let grouping = ["replace", "replace-braces", "max-args", "max-lines", "lines-or-one"];
-        let one = |(name, value): &(&str, &OsStr)| *name == "max-args" && *value == "1";
-        // One item a command is what -I means already.
-        let last = args.all().filter(|given| grouping.contains(&given.0) && !one(given)).last();
-        let replace = match last {
-            Some(("replace" | "replace-braces", b)) if b.is_empty() => Some(b"{}".to_vec()),
-            Some(("replace" | "replace-braces", mark)) => Some(mark.as_bytes().to_vec()),
-            _ => None,
-        };
+        let grouping = Grouping::of(args);
+        let (mut replace, mut most_args, mut most_lines) = (None, UNLIMITED, UNLIMITED);
+        match grouping {
+            Some((Grouping::Replace, text)) if text.is_empty() => replace = Some(b"{}".to_vec()),
+            Some((Grouping::Replace, text)) => replace = Some(text.as_bytes().to_vec()),
+            Some((Grouping::Lines, number)) if number.is_empty() => most_lines = 1,
+            Some((Grouping::Lines, number)) => most_lines = positive("max-lines", number)?,
+            Some((Grouping::Args, number)) => most_args = positive("max-args", number)?,
+            None => {}
+        }
+        let most_bytes = args.value("max-chars").map(|value| positive("max-chars", value));
         Ok(Self {
             exact: args.has("exit") || replace.is_some(),
-            most_args: if replace.is_some() { UNLIMITED } else { positive("max-args", UNLIMITED)? },
-            most_lines: match args.value("lines-or-one") {
-                None => positive("max-lines", UNLIMITED)?,
-                Some(number) if number.is_empty() => 1,
-                Some(_) => positive("lines-or-one", UNLIMITED)?,
-            },
-            most_bytes: positive("max-chars", LONGEST)?.min(LONGEST),
+            most_args,
+            most_lines,
+            most_bytes: most_bytes.transpose()?.unwrap_or(LONGEST).min(LONGEST),
             once: !args.has("no-run-if-empty") && replace.is_none(),
             show: args.has("verbose") || args.has("interactive"),
             ask: args.has("interactive"),
@@ -165,10 +220,10 @@ impl Plan {
 
 fn run(args: &Args) -> anyhow::Result<u8> {
     let plan = Plan::new(args)?;
-    let source: Box<dyn Read> = match args.value("arg-file") {
-        None => Box::new(std::io::stdin()),
-        Some(path) if path == "-" => Box::new(std::io::stdin()),
-        Some(path) => Box::new(File::open(path).with_context(|| path.display().to_string())?),
+    let arg_file = args.value("arg-file").filter(|path| *path != "-");
+    let source = match arg_file {
+        None => File::from(rustix::io::dup(rustix::stdio::stdin())?),
+        Some(path) => File::open(path).with_context(|| path.display().to_string())?,
     };
     let separator = match (args.has("null"), args.value("delimiter")) {
         (true, _) => Separator::Byte(0),
@@ -176,13 +231,17 @@ fn run(args: &Args) -> anyhow::Result<u8> {
         (false, None) if plan.replace.is_some() => Separator::Lines,
         (false, None) => Separator::Blanks,
     };
-    let ends = args.all().filter(|(name, _)| matches!(*name, "eof" | "eof-or-none"));
+    let ends = args.all().filter(|(name, _)| matches!(*name, "eof" | "eof-item"));
     let end = ends.last().map(|(_, text)| text.as_bytes().to_vec()).filter(|text| !text.is_empty());
-    let items = Items::new(BufReader::new(source), separator, end);
+    let start = source.metadata()?.is_file().then(|| (&source).stream_position()).transpose()?;
+    let mut items = Items::new(BufReader::new(source.try_clone()?), separator, end);
     let mut runner = Runner { plan: &plan, running: Vec::new(), failed: 0, fault: None };
-    let ended = runner.all(items);
+    let ended = runner.all(&mut items);
     // Those that run are waited for whatever happened.
     let last = runner.wait_until(0);
+    if let Some(start) = start {
+        (&source).seek(SeekFrom::Start(start.saturating_add(items.taken())))?;
+    }
     Ok(ended?.or(last).unwrap_or(runner.failed))
 }
 
@@ -229,7 +288,7 @@ struct Runner<'a> {
 
 impl Runner<'_> {
     /// Runs a command for each group of items; the status when everything ended early.
-    fn all(&mut self, mut items: Items) -> anyhow::Result<Option<u8>> {
+    fn all(&mut self, items: &mut Items) -> anyhow::Result<Option<u8>> {
         if let Some(mark) = &self.plan.replace {
             while let Some(item) = items.next()? {
                 let words =
@@ -247,7 +306,7 @@ impl Runner<'_> {
         let mut waiting = None;
         let mut first = true;
         loop {
-            let words = self.group(&mut items, &mut waiting)?;
+            let words = self.group(items, &mut waiting)?;
             let empty = words.len() == self.plan.words.len();
             if empty && !(first && self.plan.once) {
                 return Ok(None);
@@ -279,8 +338,8 @@ impl Runner<'_> {
             let item = match next {
                 Ok(Some(item)) => item,
                 Ok(None) => break,
-                // What came before it is not lost.
-                Err(fault) if taken > 0 => {
+                // What came before it is not lost, but with -x.
+                Err(fault) if taken > 0 && !plan.exact => {
                     self.fault = Some(fault);
                     break;
                 }
@@ -333,10 +392,12 @@ impl Runner<'_> {
 
     /// Prints the command line and, if that was asked for, asks.
     fn agreed(&self, words: &[OsString]) -> anyhow::Result<bool> {
-        let shown: Vec<_> = words.iter().map(|word| quoted(word)).collect();
+        let style = QuotingStyle::SHELL_ESCAPE;
+        let shown: Vec<_> =
+            words.iter().map(|word| locale_aware_escape_name(word, style)).collect();
         let mark = if self.plan.ask { "?..." } else { "\n" };
-        eprint!("{}{mark}", shown.join(" "));
-        std::io::stderr().flush()?;
+        let line = [shown.join(OsStr::new(" ")).as_bytes(), mark.as_bytes()].concat();
+        std::io::stderr().write_all(&line)?;
         if !self.plan.ask {
             return Ok(true);
         }
@@ -407,15 +468,4 @@ fn put(word: &[u8], mark: &[u8], item: &[u8]) -> Vec<u8> {
     }
     out.extend_from_slice(rest);
     out
-}
-
-/// A word as a shell would take it.
-fn quoted(word: &OsStr) -> String {
-    let text = word.to_string_lossy();
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-+./,:%@^]{}".contains(&b) || b >= 0x80;
-    if !text.is_empty() && text.bytes().all(plain) {
-        text.into_owned()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
 }

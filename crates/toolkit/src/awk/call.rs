@@ -29,9 +29,11 @@ impl<'a> Machine<'a> {
             (Builtin::Split, [text, Expr::Var(var), rest @ ..]) => {
                 let text = self.string(text)?;
                 let parts: Vec<Value> = match rest.first() {
-                    Some(Expr::Regex(re)) => parts(re, &text),
+                    Some(Expr::Regex(re)) if !re.is_empty() => parts(re, &text),
                     by => {
                         let by = match by {
+                            // Every character is a part.
+                            Some(Expr::Regex(_)) => [].into(),
                             Some(by) => self.string(by)?,
                             None => self.global(super::run::FS).bytes(b"%.6g"),
                         };

@@ -39,8 +39,10 @@ impl Records {
 
     /// Reads more; nothing more to come is remembered.
     fn fill(&mut self) -> io::Result<()> {
-        self.buffer.drain(..self.start);
-        self.start = 0;
+        // A byte before the record stays: `^` is the beginning of the input alone.
+        let before = usize::from(self.start > 0);
+        self.buffer.drain(..self.start - before);
+        self.start = before;
         let old = self.buffer.len();
         let size = old.clamp(1 << 16, 1 << 24);
         self.buffer.resize(old + size, 0);
@@ -76,8 +78,9 @@ impl Records {
                     rest.windows(2).position(|pair| pair == b"\n\n").map(|at| (at, at + 2))
                 }
                 Separator::Regex(re) => re
-                    .find(rest, 0)
-                    .filter(|(from, to)| to > from && (*to < rest.len() || self.ended)),
+                    .find(&self.buffer, self.start)
+                    .filter(|(from, to)| to > from && (*to < self.buffer.len() || self.ended))
+                    .map(|(from, to)| (from - self.start, to - self.start)),
             };
             if let Some((end, next)) = found {
                 let record = rest.get(..end).unwrap_or_default().to_vec();
@@ -251,7 +254,8 @@ fn end(output: Output) -> f64 {
     }
 }
 
-/// As GNU's: the exit status, or 256 and the signal.
+/// As GNU's: the exit status, or 256 and the signal, or 512 if there is a core dump too.
 fn status(status: ExitStatus) -> f64 {
-    f64::from(status.code().unwrap_or_else(|| 256 + status.signal().unwrap_or(0)))
+    let killed = if status.core_dumped() { 512 } else { 256 };
+    f64::from(status.code().unwrap_or_else(|| killed + status.signal().unwrap_or(0)))
 }

@@ -221,7 +221,6 @@ pub(crate) fn escape(after: &[u8]) -> (Vec<u8>, usize) {
         [b'b', ..] => simple(8),
         [b'v', ..] => simple(11),
         [b'f', ..] => simple(12),
-        [c @ (b'"' | b'\\' | b'/'), ..] => simple(*c),
         [b'x', hex @ ..] => {
             let count = hex.iter().take(2).take_while(|b| b.is_ascii_hexdigit()).count();
             let value = super::value::hex(hex.get(..count).unwrap_or_default());
@@ -233,7 +232,8 @@ pub(crate) fn escape(after: &[u8]) -> (Vec<u8>, usize) {
             let value = digits.fold(0_u32, |value, digit| value * 8 + u32::from(digit - b'0'));
             (vec![value.to_le_bytes()[0]], count)
         }
-        [c, ..] => (vec![b'\\', *c], 1),
+        // Also what means something in an expression: `"\."` is any character, as GNU's and busybox's have it.
+        [c, ..] => simple(*c),
         [] => (vec![b'\\'], 0),
     }
 }

@@ -12,7 +12,7 @@ pub(crate) fn sprintf(format: &[u8], args: &[Value], convfmt: &[u8]) -> Vec<u8> 
         let (spec, letter, after) = parse(from.get(1..).unwrap_or_default(), &mut args);
         match letter {
             Some(b'%') => out.push(b'%'),
-            Some(letter) if b"diouxXcseEfFgG".contains(&letter) => {
+            Some(letter) if b"diouxXcsaAeEfFgG".contains(&letter) => {
                 let value = args.next().cloned().unwrap_or(Value::Nothing);
                 out.extend(one(&spec, letter, &value, convfmt));
             }
@@ -31,7 +31,8 @@ fn parse<'a, 'b>(
     args: &mut impl Iterator<Item = &'b Value>,
 ) -> (Spec, Option<u8>, &'a [u8]) {
     let star = || args.next().map_or(0, |value| value.number() as i64);
-    let (spec, mut letter, mut rest) = Spec::parse(text, star);
+    let (mut spec, mut letter, mut rest) = Spec::parse(text, star);
+    spec.double = true;
     while let Some(b'l' | b'h' | b'L' | b'q' | b'j' | b'z') = letter {
         (letter, rest) = rest.split_first().map_or((None, rest), |(l, rest)| (Some(*l), rest));
     }
@@ -110,6 +111,7 @@ mod tests {
             ("%G", 1e-10, "1E-10"),
             ("%c", 65.0, "A"),
             ("%s", 0.1, "0.1"),
+            ("%a", 42.0, "0x1.5p+5"),
             ("%.3d", 5.0, "005"),
             ("%%", 0.0, "%"),
             ("%z", 0.0, "%z"),

@@ -11,11 +11,20 @@ pub(super) const CLASSES: [&[u8]; 12] = [
 /// The C library takes no larger count in an interval.
 const MOST: u32 = 32767;
 
+const TOO_BIG: &str = "Regular expression too big";
+const CONTENT: &str = "Invalid content of \\{\\}";
+const NOTHING: &str = "Invalid preceding regular expression";
+const RANGE: &str = "Invalid range end";
+
 /// The first fault, if it is one that the C library has a word for.
 pub(crate) fn fault(pattern: &str, syntax: Syntax) -> Option<&'static str> {
-    let extended = syntax == Syntax::Extended;
+    let extended = syntax != Syntax::Basic;
+    let lenient = syntax == Syntax::Lenient;
+    // Where an operator of repetition has nothing to repeat.
+    let mut start = true;
     let mut rest = pattern.as_bytes();
-    let (mut open, mut closed) = (0, 0);
+    // Numbers of the groups that are open; which have ended, a bit each; how many there were.
+    let (mut open, mut ended, mut groups) = (Vec::new(), 0_u32, 0_usize);
     while let [first, after @ ..] = rest {
         let (operator, behind) = match (first, after) {
             (b'\\', []) => return Some("Trailing backslash"),
@@ -23,7 +32,16 @@ pub(crate) fn fault(pattern: &str, syntax: Syntax) -> Option<&'static str> {
             (first, behind) => (if extended || *first == b'[' { *first } else { 0 }, behind),
         };
         rest = behind;
+        let was_start = std::mem::replace(&mut start, matches!(operator, b'(' | b'|' | b'^'));
+        let interval_here = if extended { interval_begins(behind) } else { !was_start };
         match operator {
+            b'*' | b'+' | b'?' if was_start && syntax == Syntax::Extended => return Some(NOTHING),
+            b'{' if extended && !was_start && behind.first() == Some(&b'}') => {
+                return Some(CONTENT);
+            }
+            b'{' if was_start && syntax == Syntax::Extended && interval_here => {
+                return Some(NOTHING);
+            }
             b'[' if *first == b'[' => {
                 let Some(end) = bracket_end(after) else {
                     return Some("Unmatched [, [^, [:, [., or [=");
@@ -33,23 +51,35 @@ pub(crate) fn fault(pattern: &str, syntax: Syntax) -> Option<&'static str> {
                 }
                 rest = after.get(end..).unwrap_or_default();
             }
-            b'(' => open += 1,
-            b')' if open == closed => return Some("Unmatched ) or \\)"),
-            b')' => closed += 1,
-            b'{' if !extended || behind.first().is_some_and(u8::is_ascii_digit) => {
-                match interval(behind, extended) {
-                    Ok(length) => rest = behind.get(length..).unwrap_or_default(),
-                    Err(fault) => return Some(fault),
-                }
+            b'(' => {
+                groups += 1;
+                open.push(groups);
             }
+            b')' => match open.pop() {
+                Some(group @ 1..=9) => ended |= 1 << group,
+                Some(_) => {}
+                None if lenient => {}
+                None => return Some("Unmatched ) or \\)"),
+            },
+            b'{' if interval_here => match interval(behind, extended) {
+                Ok(length) => rest = behind.get(length..).unwrap_or_default(),
+                // There it is text.
+                Err(fault) if lenient && fault != TOO_BIG => {}
+                Err(fault) => return Some(fault),
+            },
             _ => {}
         }
         let digit = after.first().filter(|digit| *first == b'\\' && (b'1'..=b'9').contains(digit));
-        if digit.is_some_and(|digit| usize::from(digit - b'0') > closed) {
+        if digit.is_some_and(|digit| ended & (1 << (digit - b'0')) == 0) {
             return Some("Invalid back reference");
         }
     }
-    (open > closed).then_some("Unmatched ( or \\(")
+    (!open.is_empty()).then_some("Unmatched ( or \\(")
+}
+
+/// Whether a brace of the extended syntax is more than text.
+fn interval_begins(behind: &[u8]) -> bool {
+    behind.first().is_some_and(|first| first.is_ascii_digit() || *first == b',')
 }
 
 /// Where a bracket expression ends, its `]` included, counted from behind its `[`.
@@ -103,9 +133,20 @@ fn bracket(text: &[u8]) -> Option<&'static str> {
                 return Some("Invalid character class name");
             }
             rest = inner.get(end + 2..)?;
+        } else if let (b'[', [kind @ (b'.' | b'='), inner @ ..]) = (first, after) {
+            let end = inner.windows(2).position(|pair| pair == [*kind, b']'])?;
+            let element = std::str::from_utf8(inner.get(..end)?).ok();
+            if element.is_none_or(|element| element.chars().count() != 1) {
+                return Some("Invalid collation character");
+            }
+            rest = inner.get(end + 2..)?;
         } else if let [b'-', last, behind @ ..] = after {
             if first > last && *last != b'[' {
-                return Some("Invalid range end");
+                return Some(RANGE);
+            }
+            // `1-3-5`: where a range ends none begins.
+            if matches!(behind, [b'-', _, ..]) && last.is_ascii() && *last != b'[' {
+                return Some(RANGE);
             }
             rest = behind;
         }
@@ -117,24 +158,23 @@ fn bracket(text: &[u8]) -> Option<&'static str> {
 fn interval(text: &[u8], extended: bool) -> Result<usize, &'static str> {
     let close: &[u8] = if extended { b"}" } else { b"\\}" };
     let end = text.windows(close.len()).position(|part| part == close).ok_or("Unmatched \\{")?;
-    let content = "Invalid content of \\{\\}";
     let inside =
-        text.get(..end).and_then(|inside| std::str::from_utf8(inside).ok()).ok_or(content)?;
+        text.get(..end).and_then(|inside| std::str::from_utf8(inside).ok()).ok_or(CONTENT)?;
     let (least, most) = inside.split_once(',').unwrap_or((inside, inside));
     let number = |text: &str, otherwise| match text {
         "" => Ok(otherwise),
         text if text.bytes().all(|byte| byte.is_ascii_digit()) => {
             Ok(text.parse().unwrap_or(u32::MAX))
         }
-        _ => Err(content),
+        _ => Err(CONTENT),
     };
     if inside.is_empty() {
-        return Err(content);
+        return Err(CONTENT);
     }
     let (least, most) = (number(least, 0)?, number(most, MOST)?);
     match (least, most) {
-        _ if least > MOST || most > MOST => Err("Regular expression too big"),
-        _ if least > most => Err(content),
+        _ if least > MOST || most > MOST => Err(TOO_BIG),
+        _ if least > most => Err(CONTENT),
         _ => Ok(end + close.len()),
     }
 }
@@ -158,6 +198,17 @@ mod tests {
         assert_eq!(extended("a{99999}"), "Regular expression too big");
         assert_eq!(basic("\\(a\\)\\2"), "Invalid back reference");
         assert_eq!(basic("()*[]^a-z-]{(\\(\\)\\1"), "");
+        assert_eq!(basic("\\(a\\(b\\)\\2\\1\\)"), "Invalid back reference");
+        assert_eq!(basic("\\(a\\(b\\)\\2\\)\\1"), "");
+        assert_eq!(basic("[1-3-5]"), "Invalid range end");
+        assert_eq!(basic("[[.ab.]]"), "Invalid collation character");
+        assert_eq!(basic("[[.-.]--]*\\(*a\\)"), "");
+        for pattern in ["*", "a|+", "(?a)", "^{1}"] {
+            assert_eq!(extended(pattern), "Invalid preceding regular expression");
+            assert_eq!(fault(pattern, Syntax::Lenient), None);
+        }
+        assert_eq!(fault("a)b{1x}{2", Syntax::Lenient), None);
+        assert_eq!(fault("(a", Syntax::Lenient), Some("Unmatched ( or \\("));
     }
 
     proptest::proptest! {
@@ -165,6 +216,7 @@ mod tests {
         fn any_text_is_read(pattern in "([a(){},0-9]|\\[|\\]|\\\\|:|\\[:alpha:\\]|.){0,20}") {
             let _ = fault(&pattern, Syntax::Basic);
             let _ = fault(&pattern, Syntax::Extended);
+            let _ = fault(&pattern, Syntax::Lenient);
         }
     }
 }

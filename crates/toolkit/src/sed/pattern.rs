@@ -26,12 +26,14 @@ impl Pattern {
     ) -> Result<Self, String> {
         let text = unescape(source, posix);
         let syntax = if extended { Syntax::Extended } else { Syntax::Basic };
+        if let Some(fault) = fault(&lossy(&text), syntax) {
+            return Err(fault.into());
+        }
         let bytes = posix_regex::bytes(&text);
         let translated =
             if bytes { translate_bytes(&text, syntax) } else { translate(&lossy(&text), syntax) };
         let all = format!("(?s{flags}){}", translated.text);
-        let wrong =
-            || fault(&lossy(&text), syntax).unwrap_or("Invalid regular expression").to_owned();
+        let wrong = || "Invalid regular expression".to_owned();
         if translated.refers_back {
             let regex = Backtracking::new(&all, bytes).map_err(|_| wrong())?;
             return Ok(Self::Fancy(Box::new(regex)));

@@ -1,6 +1,6 @@
 //! The lines of one file, and what is printed of them.
 
-use super::{Output, Search, unwritten_error};
+use super::{Output, Search, colours::Colours, unwritten_error};
 use std::{
     collections::VecDeque,
     io::{self, BufRead, Write},
@@ -168,31 +168,37 @@ impl Search {
         line: &[u8],
         out: &mut impl Write,
     ) -> io::Result<()> {
-        let paint = |colour: &str, text: &str| match self.colours {
-            true => format!("\x1b[{colour}m\x1b[K{text}\x1b[m\x1b[K"),
-            false => text.to_owned(),
+        let colours = self.colours.as_ref();
+        let paint = |colour: fn(&Colours) -> &str, text: &str| match colours {
+            Some(colours) => colours.paint(colour(colours), text),
+            None => text.to_owned(),
         };
-        let separator = paint("36", &separator.to_string());
+        let width = self.width.get();
+        let between = paint(|colours| &colours.separator, &separator.to_string());
         if self.names {
-            let behind = if self.null { "\0" } else { &separator };
-            write!(out, "{}{behind}", paint("35", name))?;
+            let behind = if self.null { "\0" } else { &between };
+            write!(out, "{}{behind}", paint(|colours| &colours.name, name))?;
         }
         if self.numbers {
-            write!(out, "{}{separator}", paint("32", &place.number.to_string()))?;
+            let number = format!("{:>width$}", place.number);
+            write!(out, "{}{between}", paint(|colours| &colours.number, &number))?;
         }
         if self.offsets {
-            write!(out, "{}{separator}", paint("32", &place.offset.to_string()))?;
+            let offset = format!("{:>width$}", place.offset);
+            write!(out, "{}{between}", paint(|colours| &colours.offset, &offset))?;
         }
-        let mut done = 0;
-        let shown =
-            if self.colours && !self.invert { self.matcher.parts(line) } else { Vec::new() };
-        for part in shown {
-            let start = part.as_ptr().addr() - line.as_ptr().addr();
-            out.write_all(line.get(done..start).unwrap_or_default())?;
-            out.write_all(&[b"\x1b[01;31m\x1b[K", part, b"\x1b[m\x1b[K"].concat())?;
-            done = start + part.len();
+        let begun = self.names || self.numbers || self.offsets;
+        if self.tab && begun && !line.is_empty() {
+            out.write_all(b"\t")?;
         }
-        out.write_all(line.get(done..).unwrap_or_default())?;
+        match colours {
+            Some(colours) if self.only => colours.only(line, separator == '-', out)?,
+            Some(colours) => {
+                let parts = self.matcher.parts(line);
+                colours.line(line, &parts, separator == '-', self.invert, out)?;
+            }
+            None => out.write_all(line)?,
+        }
         out.write_all(&[self.end])
     }
 }

@@ -1,7 +1,10 @@
 //! The items of `xargs`' input.
 
 use anyhow::bail;
-use std::io::{BufReader, Read};
+use std::{
+    fs::File,
+    io::{BufReader, Read as _},
+};
 
 /// What ends an item.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -23,25 +26,23 @@ pub(super) struct Item {
 
 /// Reads items.
 pub(super) struct Items {
-    input: BufReader<Box<dyn Read>>,
+    input: BufReader<File>,
     separator: Separator,
     /// An item that ends everything.
     end: Option<Vec<u8>>,
     ended: bool,
     /// A byte that was read too much.
     ahead: Option<u8>,
+    /// Bytes that were read.
+    read: u64,
 }
 
 /// Longest item, bytes: longer than any argument can be.
 const LONGEST: usize = 2 << 20;
 
 impl Items {
-    pub(super) fn new(
-        input: BufReader<Box<dyn Read>>,
-        separator: Separator,
-        end: Option<Vec<u8>>,
-    ) -> Self {
-        Self { input, separator, end, ended: false, ahead: None }
+    pub(super) fn new(input: BufReader<File>, separator: Separator, end: Option<Vec<u8>>) -> Self {
+        Self { input, separator, end, ended: false, ahead: None, read: 0 }
     }
 
     /// The next item, `None` at the end.
@@ -64,6 +65,11 @@ impl Items {
         Ok(item.filter(|_| !ends))
     }
 
+    /// Bytes of the input that the items took: what follows belongs to whoever reads on.
+    pub(super) fn taken(&self) -> u64 {
+        self.read.saturating_sub(u64::from(self.ahead.is_some()))
+    }
+
     fn byte(&mut self) -> anyhow::Result<Option<u8>> {
         if let Some(byte) = self.ahead.take() {
             return Ok(Some(byte));
@@ -72,7 +78,10 @@ impl Items {
         loop {
             match self.input.read(&mut byte) {
                 Ok(0) => return Ok(None),
-                Ok(_) => return Ok(Some(byte[0])),
+                Ok(_) => {
+                    self.read += 1;
+                    return Ok(Some(byte[0]));
+                }
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error.into()),
             }

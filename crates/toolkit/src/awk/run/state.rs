@@ -57,6 +57,9 @@ impl<'a> Machine<'a> {
         if var == Var::Global(NF) {
             self.split_record()?;
             let length = whole(value.number());
+            if value.number() < 0.0 {
+                return Err(Stop::Fail("NF set to negative value".into()));
+            }
             if length > MOST_FIELDS {
                 return Err(Stop::Fail("NF is too large".into()));
             }
