@@ -6,12 +6,38 @@ pub(crate) mod tape;
 use crate::{applet::reason, dates::date};
 use std::{
     ffi::{OsStr, OsString},
-    io,
+    io::{self, BufRead, Read},
     os::unix::ffi::OsStrExt as _,
     path::PathBuf,
 };
 
-pub(crate) use extract::Extractor;
+pub(crate) use extract::{Existing, Extractor};
+
+/// An archive as it is read, with how far.
+pub(crate) struct Counted<R> {
+    pub(crate) data: R,
+    /// Bytes.
+    pub(crate) at: u64,
+}
+
+impl<R: BufRead> BufRead for Counted<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.data.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.data.consume(amount);
+        self.at += amount as u64;
+    }
+}
+
+impl<R: BufRead> Read for Counted<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = self.fill_buf()?.read(out)?;
+        self.consume(count);
+        Ok(count)
+    }
+}
 
 /// One member, without its data.
 #[derive(Clone, Debug, Default)]

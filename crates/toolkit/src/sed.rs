@@ -7,10 +7,12 @@ mod run;
 mod script;
 mod streams;
 mod text;
+mod transform;
 
 pub(crate) use parse::{Refused, parse};
 pub(crate) use run::{Machine, NoPrevious};
 pub(crate) use script::{Origin, Piece, Settings};
+pub(crate) use transform::Transform;
 
 #[cfg(test)]
 mod tests {

@@ -7,7 +7,7 @@ mod pass;
 
 use crate::{
     applet::{Applet, Args, Opt, usage_error},
-    archive::{Extractor, Kind, Member, words},
+    archive::{Counted, Extractor, Kind, Member, words},
     compress, glob, names,
 };
 use anyhow::{Context as _, bail, ensure};
@@ -93,44 +93,18 @@ fn blocks(args: &Args, bytes: u64) {
     }
 }
 
-/// The archive as it is read, with how far.
-struct Input<R> {
-    data: R,
-    at: u64,
+/// The next `count` bytes.
+fn take_bytes(input: &mut impl Read, count: u64) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    input.take(count).read_to_end(&mut bytes)?;
+    ensure!(u64::try_from(bytes.len())? == count, "premature end of file");
+    Ok(bytes)
 }
 
-impl<R: BufRead> BufRead for Input<R> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.data.fill_buf()
-    }
-
-    fn consume(&mut self, amount: usize) {
-        self.data.consume(amount);
-        self.at += amount as u64;
-    }
-}
-
-impl<R: BufRead> Read for Input<R> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let count = self.fill_buf()?.read(out)?;
-        self.consume(count);
-        Ok(count)
-    }
-}
-
-impl<R: BufRead> Input<R> {
-    fn take_bytes(&mut self, count: u64) -> anyhow::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        self.take(count).read_to_end(&mut bytes)?;
-        ensure!(u64::try_from(bytes.len())? == count, "premature end of file");
-        Ok(bytes)
-    }
-
-    /// Goes on to the next multiple of 4, where newc continues.
-    fn align(&mut self, odc: bool) -> anyhow::Result<()> {
-        let rest = if odc { 0 } else { (4 - self.at % 4) % 4 };
-        self.take_bytes(rest).map(drop)
-    }
+/// Goes on to the next multiple of 4, where newc continues.
+fn align<R: BufRead>(input: &mut Counted<R>, odc: bool) -> anyhow::Result<()> {
+    let rest = if odc { 0 } else { (4 - input.at % 4) % 4 };
+    take_bytes(input, rest).map(drop)
 }
 
 /// A member with the numbers that links are found by.
@@ -149,8 +123,8 @@ fn number(field: &[u8], radix: u32) -> anyhow::Result<u64> {
     text.and_then(|text| u64::from_str_radix(text, radix).ok()).context("a damaged header")
 }
 
-fn next(input: &mut Input<impl BufRead>, names: &names::Names) -> anyhow::Result<Option<Entry>> {
-    let magic = input.take_bytes(6)?;
+fn next(input: &mut Counted<impl BufRead>, names: &names::Names) -> anyhow::Result<Option<Entry>> {
+    let magic = take_bytes(input, 6)?;
     let odc = match magic.as_slice() {
         b"070701" | b"070702" => false,
         b"070707" => true,
@@ -160,7 +134,7 @@ fn next(input: &mut Input<impl BufRead>, names: &names::Names) -> anyhow::Result
     let radix = if odc { 8 } else { 16 };
     let mut fields = Vec::new();
     for width in widths {
-        fields.push(number(&input.take_bytes(u64::try_from(*width)?)?, radix)?);
+        fields.push(number(&take_bytes(input, u64::try_from(*width)?)?, radix)?);
     }
     let field = |at: usize| fields.get(at).copied().unwrap_or(0);
     // The order of the fields: odc dev ino mode uid gid nlink rdev mtime namesize filesize; newc ino
@@ -171,9 +145,9 @@ fn next(input: &mut Input<impl BufRead>, names: &names::Names) -> anyhow::Result
     let device = if odc { field(0) } else { field(7) << 32 | field(8) };
     let (major, minor) = if odc { (rdev >> 8, rdev & 0xff) } else { (rdev, field(10)) };
     ensure!((1..=LONGEST).contains(&length), "a name is too long");
-    let mut name = input.take_bytes(length)?;
+    let mut name = take_bytes(input, length)?;
     name.pop();
-    input.align(odc)?;
+    align(input, odc)?;
     if name == b"TRAILER!!!" {
         return Ok(None);
     }
@@ -182,8 +156,8 @@ fn next(input: &mut Input<impl BufRead>, names: &names::Names) -> anyhow::Result
         0o040_000 => Kind::Folder,
         0o120_000 => {
             ensure!(size <= LONGEST, "a link is too long");
-            let target = input.take_bytes(size)?;
-            input.align(odc)?;
+            let target = take_bytes(input, size)?;
+            align(input, odc)?;
             Kind::Symlink(OsString::from_vec(target))
         }
         0o020_000 => Kind::Char(small(major)?, small(minor)?),
@@ -212,7 +186,7 @@ fn read(args: &Args) -> anyhow::Result<u8> {
         Some(name) => Box::new(File::open(name).with_context(|| name.display().to_string())?),
         None => Box::new(io::stdin()),
     };
-    let mut input = Input { data: compress::plain(data)?, at: 0 };
+    let mut input = Counted { data: compress::plain(data)?, at: 0 };
     let mut extractor = Extractor::new(folder(args))?;
     extractor.times = args.has("preserve-modification-time");
     // As they were packed, for everyone.
@@ -277,7 +251,7 @@ fn read(args: &Args) -> anyhow::Result<u8> {
         }
         io::copy(&mut body, &mut io::sink())?;
         ensure!(body.limit() == 0, "premature end of file");
-        input.align(odc)?;
+        align(&mut input, odc)?;
     }
     // Those without any data: the first is the file, the others are links to it.
     for members in waiting.into_values() {

@@ -1,77 +1,34 @@
 //! `tar`: archives.
 
+mod append;
 mod create;
+mod options;
 
 use crate::{
-    applet::{Applet, Args, Opt, usage_error},
-    archive::{Extractor, Kind, Listing, Member, shown, tape, words},
+    applet::{Applet, Args, usage_error},
+    archive::{Existing, Extractor, Kind, Listing, Member, shown, tape, words},
     compress, glob,
     names::Numbers,
+    sed::Transform,
 };
 use anyhow::Context as _;
 use std::{
     ffi::{OsStr, OsString},
     fs::{self, File},
-    io::{self, BufRead, BufWriter, Read, Write},
-    os::unix::ffi::{OsStrExt as _, OsStringExt as _},
+    io::{self, BufRead, BufReader, BufWriter, Read as _, Write},
+    os::unix::{
+        ffi::{OsStrExt as _, OsStringExt as _},
+        fs::MetadataExt as _,
+    },
     path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
 };
-
-const fn flag(short: char, long: &'static str, help: &'static str) -> Opt {
-    Opt { short, long, value: "", help }
-}
-
-const fn value(short: char, long: &'static str, value: &'static str, help: &'static str) -> Opt {
-    Opt { short, long, value, help }
-}
-
-const OPTIONS: &[Opt] = &[
-    flag('c', "create", "make an archive"),
-    flag('x', "extract", "take files out of one"),
-    flag('\0', "get", "the same"),
-    flag('t', "list", "print what is in one"),
-    value('f', "file", "FILE", "the archive; - is standard input or output"),
-    value('C', "directory", "DIR", "go to DIR first, or from here on when creating"),
-    flag('v', "verbose", "print names; with -t also modes, owners, sizes, times"),
-    flag('z', "gzip", "compress with gzip"),
-    flag('j', "bzip2", "compress with bzip2"),
-    flag('J', "xz", "compress with xz"),
-    flag('\0', "zstd", "compress with zstd"),
-    flag('a', "auto-compress", "compress as the archive's name ends"),
-    flag('p', "preserve-permissions", "extract modes whatever the umask is (so for root)"),
-    flag('\0', "same-owner", "extract owners (so for root)"),
-    flag('o', "no-same-owner", "do not"),
-    flag('\0', "no-same-permissions", "the umask counts"),
-    flag('\0', "numeric-owner", "owners are numbers, not names"),
-    flag('m', "touch", "extract no times"),
-    flag('k', "keep-old-files", "what exists is not replaced"),
-    flag('O', "to-stdout", "extract to standard output"),
-    flag('h', "dereference", "archive what links lead to"),
-    flag('\0', "one-file-system", "stay in one file system"),
-    flag('P', "absolute-names", "keep / at the beginning of names in the archive"),
-    flag('\0', "no-recursion", "folders without what is in them"),
-    value('\0', "strip-components", "N", "leave out the first N parts of names"),
-    value('\0', "exclude", "GLOB", "leave out such names"),
-    value('X', "exclude-from", "FILE", "leave out what FILE names, one a line"),
-    value('T', "files-from", "FILE", "names from FILE, one a line"),
-    flag('\0', "null", "names of -T end with a zero byte"),
-    flag('\0', "wildcards", "names to extract are patterns"),
-    value('\0', "owner", "NAME", "archive this owner: a name, a number or NAME:NUMBER"),
-    value('\0', "group", "NAME", "archive this group, likewise"),
-    value('\0', "mtime", "@SECONDS", "archive this time"),
-    value('\0', "sort", "ORDER", "understood: folders are always read in the order of names"),
-    value('H', "format", "FORMAT", "understood: always gnu"),
-    value('b', "blocking-factor", "N", "understood, without effect"),
-    flag('\0', "overwrite", "write into files that exist"),
-    flag('S', "sparse", "understood, without effect"),
-    flag('\0', "xattrs", "extract extended attributes, among them capabilities"),
-];
 
 pub(crate) static APPLET: Applet = Applet {
     name: "tar",
     summary: "Makes, lists and extracts archives; compression is found out when reading.",
-    usage: "-c [OPTION]... -f FILE NAME...\n-x [OPTION]... -f FILE [NAME]...\n-t [OPTION]... -f FILE [NAME]...",
-    options: OPTIONS,
+    usage: "-c|-r|-u [OPTION]... -f FILE NAME...\n-x [OPTION]... -f FILE [NAME]...\n-t [OPTION]... -f FILE [NAME]...",
+    options: options::OPTIONS,
     notes: "A file is never extracted outside of the folder, also not by way of a link.",
     example: "tar -C /mnt -xpzf root.tar.gz",
     run,
@@ -79,18 +36,21 @@ pub(crate) static APPLET: Applet = Applet {
 
 fn run(args: &Args) -> anyhow::Result<u8> {
     let mut args = args.clone();
-    let given = |args: &Args| ["create", "extract", "get", "list"].iter().any(|o| args.has(o));
+    let modes = ["create", "append", "update", "extract", "get", "list"];
+    let given = |args: &Args| modes.iter().any(|mode| args.has(mode));
     if !given(&args) && !args.operands.is_empty() {
-        args.take_bundle(OPTIONS)?;
+        args.take_bundle(options::OPTIONS)?;
     }
     let done = if args.has("create") {
         create::create(&args)
+    } else if args.has("append") || args.has("update") {
+        append::append(&args)
     } else if args.has("list") && args.has("extract") {
         return usage_error("only one of -c, -x, -t can be done");
     } else if given(&args) {
         read(&args)
     } else {
-        return usage_error("one of -c, -x, -t is needed");
+        return usage_error("one of -c, -r, -u, -x, -t is needed");
     };
     done.or_else(|error| {
         if error.is::<crate::applet::UsageError>() {
@@ -101,6 +61,30 @@ fn run(args: &Args) -> anyhow::Result<u8> {
     })
 }
 
+/// What version control keeps of its own (GNU tar's manual, "Exclude").
+const VERSION_CONTROL: [&str; 20] = [
+    "CVS",
+    "RCS",
+    "SCCS",
+    ".git",
+    ".gitignore",
+    ".gitattributes",
+    ".gitmodules",
+    ".cvsignore",
+    ".svn",
+    ".arch-ids",
+    "{arch}",
+    "=RELEASE-ID",
+    "=meta-update",
+    "=update",
+    ".bzr",
+    ".bzrignore",
+    ".bzrtags",
+    ".hg",
+    ".hgignore",
+    "_darcs",
+];
+
 /// What --exclude names: the pattern fits the name, or any parts of it between slashes.
 struct Excludes(Vec<Vec<u8>>);
 
@@ -110,6 +94,9 @@ impl Excludes {
             args.values("exclude").map(|v| v.as_bytes().to_vec()).collect();
         for file in args.values("exclude-from") {
             globs.extend(lines(file, b'\n')?.into_iter().map(OsString::into_vec));
+        }
+        if args.has("exclude-vcs") {
+            globs.extend(VERSION_CONTROL.iter().map(|name| name.as_bytes().to_vec()));
         }
         Ok(Self(globs))
     }
@@ -152,13 +139,82 @@ fn wanted(args: &Args) -> anyhow::Result<Vec<OsString>> {
 
 fn read(args: &Args) -> anyhow::Result<u8> {
     let file = args.value("file").unwrap_or(OsStr::new("-"));
-    let input: Box<dyn Read> = if file == "-" {
-        Box::new(io::stdin())
-    } else {
-        Box::new(File::open(file).with_context(|| format!("{}: Cannot open", file.display()))?)
+    let input = match file == "-" {
+        true => File::from(rustix::io::dup(rustix::stdio::stdin())?),
+        false => File::open(file).with_context(|| format!("{}: Cannot open", file.display()))?,
     };
-    let data = compress::plain(input)?;
-    Reading::new(args)?.all(data)
+    let Some(mut filter) = Filter::of(args)? else {
+        return Reading::new(args)?.all(compress::plain(input)?);
+    };
+    let running = filter.command.arg("-d").stdin(input).stdout(Stdio::piped()).spawn();
+    let mut running = running.map_err(|error| filter.failed(error))?;
+    let output = running.stdout.take().context("no pipe")?;
+    let status = Reading::new(args)?.all(Box::new(BufReader::with_capacity(1 << 17, output)))?;
+    filter.end(running)?;
+    Ok(status)
+}
+
+/// The command of --use-compress-program.
+struct Filter {
+    command: Command,
+    shown: String,
+}
+
+impl Filter {
+    fn of(args: &Args) -> anyhow::Result<Option<Self>> {
+        let Some(shown) = args.text("use-compress-program")?.map(str::to_owned) else {
+            return Ok(None);
+        };
+        let mut words = shown.split_whitespace();
+        let Some(program) = words.next() else { return usage_error("-I needs a COMMAND") };
+        let mut command = Command::new(program);
+        command.args(words);
+        Ok(Some(Self { command, shown }))
+    }
+
+    fn failed(&self, error: io::Error) -> anyhow::Error {
+        anyhow::Error::new(error).context(self.shown.clone())
+    }
+
+    fn end(&self, mut running: Child) -> anyhow::Result<()> {
+        let status = running.wait()?;
+        anyhow::ensure!(status.success(), "{}: {status}", self.shown);
+        Ok(())
+    }
+}
+
+/// A date as --mtime and --newer have it: seconds since 1970.
+fn moment(text: &str) -> anyhow::Result<i64> {
+    if text.starts_with(['/', '.']) {
+        return Ok(fs::metadata(text).with_context(|| text.to_owned())?.mtime());
+    }
+    let parsed = parse_datetime::parse_datetime(text).ok().and_then(|date| date.into_zoned());
+    match parsed {
+        Some(date) => Ok(date.timestamp().as_second()),
+        None => usage_error(format!("{text:?} is no date")),
+    }
+}
+
+/// What --transform makes of names, if it is given.
+fn transform(args: &Args) -> anyhow::Result<Option<Transform>> {
+    let given = args.all().filter(|(option, _)| matches!(*option, "transform" | "xform"));
+    let texts: Vec<&[u8]> = given.map(|(_, text)| text.as_bytes()).collect();
+    if texts.is_empty() {
+        return Ok(None);
+    }
+    match Transform::parse(&texts.join(&b';')) {
+        Ok(transform) => Ok(Some(transform)),
+        Err(text) => usage_error(format!("Invalid transform expression: {text}")),
+    }
+}
+
+/// A name as --transform makes it; the slash behind a folder's stays.
+fn transformed(transform: &Transform, name: &OsStr) -> OsString {
+    let name = name.as_bytes();
+    let (bare, slash) = name.strip_suffix(b"/").map_or((name, ""), |bare| (bare, "/"));
+    let mut new = OsString::from_vec(transform.apply(bare));
+    new.push(if new.is_empty() { "" } else { slash });
+    new
 }
 
 /// What to do with the members of an archive.
@@ -170,7 +226,14 @@ struct Reading {
     stdout: bool,
     verbose: bool,
     strip: usize,
+    transform: Option<Transform>,
+    /// The folder of --one-top-level.
+    top: Option<PathBuf>,
+    show_transformed: bool,
+    ignore_zeros: bool,
     listing: Listing,
+    /// Where names are printed, if not to standard output.
+    index: Option<File>,
     numeric: bool,
     numbers: Numbers,
 }
@@ -180,12 +243,20 @@ impl Reading {
         let root = PathBuf::from(args.value("directory").unwrap_or(OsStr::new(".")));
         let mut extractor = Extractor::new(root)?;
         extractor.times = !args.has("touch");
-        extractor.keep_old = args.has("keep-old-files");
-        extractor.overwrite = args.has("overwrite");
+        let existing = [
+            ("keep-old-files", Existing::Kept),
+            ("skip-old-files", Existing::Skipped),
+            ("keep-newer-files", Existing::KeptIfNewer),
+            ("overwrite", Existing::Overwritten),
+        ];
+        if let Some((_, existing)) = existing.into_iter().find(|(option, _)| args.has(option)) {
+            extractor.existing = existing;
+        }
         extractor.owners =
             (extractor.owners || args.has("same-owner")) && !args.has("no-same-owner");
-        extractor.modes = (extractor.modes || args.has("preserve-permissions"))
-            && !args.has("no-same-permissions");
+        extractor.modes =
+            (extractor.modes || args.has("preserve-permissions") || args.has("same-permissions"))
+                && !args.has("no-same-permissions");
         extractor.attributes = args.has("xattrs");
         Ok(Self {
             names: wanted(args)?.into_iter().map(|name| (name, false)).collect(),
@@ -195,6 +266,11 @@ impl Reading {
             stdout: args.has("to-stdout"),
             verbose: args.has("verbose"),
             strip: args.number("strip-components")?.unwrap_or(0),
+            transform: transform(args)?,
+            top: top(args)?,
+            show_transformed: args.has("show-transformed-names"),
+            ignore_zeros: args.has("ignore-zeros"),
+            index: index(args)?,
             listing: Listing::new(args.has("numeric-owner")),
             numeric: args.has("numeric-owner"),
             numbers: Numbers::default(),
@@ -203,7 +279,11 @@ impl Reading {
 
     fn all(&mut self, data: Box<dyn BufRead + '_>) -> anyhow::Result<u8> {
         let mut archive = tape::Archive::new(data);
-        let mut out = BufWriter::new(io::stdout().lock());
+        archive.ignore_zeros = self.ignore_zeros;
+        let mut out: Box<dyn Write> = match &self.index {
+            Some(index) => Box::new(BufWriter::new(index.try_clone()?)),
+            None => Box::new(BufWriter::new(io::stdout().lock())),
+        };
         let mut failed = false;
         while let Some(member) = archive.next().context("This does not look like a tar archive")? {
             let member = self.owned(member);
@@ -256,28 +336,71 @@ impl Reading {
         data: &mut dyn BufRead,
         out: &mut impl Write,
     ) -> anyhow::Result<()> {
-        if self.extract.is_none() && self.verbose {
-            out.write_all(&self.listing.line(&member))?;
-        } else if self.extract.is_none() || self.verbose {
-            out.write_all(&[&shown(member.path.as_os_str())[..], b"\n"].concat())?;
+        let original = member.path.clone();
+        if self.stdout || self.extract.is_none() && !self.show_transformed {
+            self.print(&member, out)?;
         }
-        let Some(extract) = &mut self.extract else { return Ok(()) };
-        if self.stdout {
+        if self.extract.is_some() && self.stdout {
             if member.kind == Kind::File {
                 io::copy(data, out)?;
             }
             return Ok(());
+        }
+        self.renamed(&mut member);
+        if self.extract.is_none() {
+            return if self.show_transformed { self.print(&member, out) } else { Ok(()) };
+        }
+        let path = std::mem::replace(&mut member.path, original);
+        let shown = if self.show_transformed { path.clone() } else { member.path.clone() };
+        self.print(&Member { path: shown, ..member.clone() }, out)?;
+        member.path = path;
+        let Some(extract) = &mut self.extract else { return Ok(()) };
+        if member.path.as_os_str().is_empty() {
+            return Ok(());
+        }
+        extract.extract(&member, data)
+    }
+
+    /// A line of -t, or of -v.
+    fn print(&mut self, member: &Member, out: &mut impl Write) -> anyhow::Result<()> {
+        if self.extract.is_none() && self.verbose {
+            out.write_all(&self.listing.line(member))?;
+        } else if self.extract.is_none() || self.verbose {
+            out.write_all(&[&shown(member.path.as_os_str())[..], b"\n"].concat())?;
+        }
+        Ok(())
+    }
+
+    /// Gives a member the names that the options make of its own; an empty one if nothing is left.
+    fn renamed(&self, member: &mut Member) {
+        if let Some(transform) = &self.transform {
+            let new = |name: &OsStr| transformed(transform, name);
+            member.path = new(member.path.as_os_str()).into();
+            match &mut member.kind {
+                Kind::Hardlink(target) => *target = new(target.as_os_str()).into(),
+                Kind::Symlink(target) => *target = new(target),
+                _ => {}
+            }
         }
         if self.strip > 0 {
             member.path = stripped(&member.path, self.strip);
             if let Kind::Hardlink(target) = &mut member.kind {
                 *target = stripped(target, self.strip);
             }
-            if member.path.as_os_str().is_empty() {
-                return Ok(());
+        }
+        if let Some(top) = &self.top
+            && !member.path.as_os_str().is_empty()
+        {
+            let below = |path: &Path| {
+                let path = path.strip_prefix("/").unwrap_or(path);
+                let path = path.strip_prefix(".").unwrap_or(path);
+                if path.starts_with(top) { path.to_owned() } else { top.join(path) }
+            };
+            member.path = below(&member.path);
+            if let Kind::Hardlink(target) = &mut member.kind {
+                *target = below(target);
             }
         }
-        extract.extract(&member, data)
     }
 
     /// With the owners that this system has for the names.
@@ -288,6 +411,31 @@ impl Reading {
         }
         member
     }
+}
+
+/// The folder that --one-top-level puts everything in: as it says, or of the archive's name.
+fn top(args: &Args) -> anyhow::Result<Option<PathBuf>> {
+    let Some(given) = args.value("one-top-level") else { return Ok(None) };
+    if !given.is_empty() {
+        return Ok(Some(given.into()));
+    }
+    let file = args.value("file").map(Path::new).and_then(Path::file_name).unwrap_or_default();
+    let mut name = file.as_bytes();
+    let endings: [&[u8]; 5] = [b".gz", b".bz2", b".xz", b".zst", b".Z"];
+    name = endings.iter().find_map(|ending| name.strip_suffix(*ending)).unwrap_or(name);
+    let endings: [&[u8]; 6] = [b".tar", b".tgz", b".tbz2", b".tbz", b".txz", b".tzst"];
+    match endings.iter().find_map(|ending| name.strip_suffix(*ending)) {
+        Some(name) if !name.is_empty() => Ok(Some(OsStr::from_bytes(name).into())),
+        _ => usage_error(
+            "Cannot deduce top-level directory name; please set it explicitly with --one-top-level=DIR",
+        ),
+    }
+}
+
+/// The file of --index-file.
+fn index(args: &Args) -> anyhow::Result<Option<File>> {
+    let Some(name) = args.value("index-file") else { return Ok(None) };
+    File::create(name).map(Some).with_context(|| format!("{}: Cannot open", name.display()))
 }
 
 fn stripped(path: &Path, count: usize) -> PathBuf {

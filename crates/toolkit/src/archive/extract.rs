@@ -26,9 +26,8 @@ pub(crate) struct Extractor {
     /// All mode bits, whatever the umask says; else none beyond read, write and execute.
     pub(crate) modes: bool,
     pub(crate) times: bool,
-    pub(crate) keep_old: bool,
-    /// A file that is there keeps its other names, and gets the new data.
-    pub(crate) overwrite: bool,
+    /// What becomes of a file that is there.
+    pub(crate) existing: Existing,
     /// Extended attributes.
     pub(crate) attributes: bool,
     top: OwnedFd,
@@ -36,6 +35,20 @@ pub(crate) struct Extractor {
     last: Option<(PathBuf, Rc<OwnedFd>)>,
     umask: u32,
     folders: Vec<(PathBuf, Member)>,
+}
+
+/// What becomes of a file in whose place another belongs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Existing {
+    Replaced,
+    /// It keeps its other names, and gets the new data.
+    Overwritten,
+    /// It stays, which is a failure.
+    Kept,
+    /// It stays.
+    Skipped,
+    /// It stays if it is not older, which is said.
+    KeptIfNewer,
 }
 
 /// A member's folder, and its name there.
@@ -51,14 +64,12 @@ impl Extractor {
         let top = top.map_err(io::Error::from);
         let top = top.with_context(|| format!("{}: Cannot open", root.display()))?;
         let root_user = rustix::process::geteuid().is_root();
-        let (keep_old, overwrite) = (false, false);
         Ok(Self {
             root,
             owners: root_user,
             modes: root_user,
             times: true,
-            keep_old,
-            overwrite,
+            existing: Existing::Replaced,
             attributes: false,
             top,
             last: None,
@@ -85,8 +96,15 @@ impl Extractor {
         }
         let made = match self.make(member, &spot) {
             Err(error) if exists(&error) => {
-                if self.keep_old {
-                    bail!("Cannot open: File exists");
+                match self.existing {
+                    Existing::Kept => bail!("Cannot open: File exists"),
+                    Existing::Skipped => return Ok(()),
+                    Existing::KeptIfNewer if is_newer(&spot, member)? => {
+                        let shown = self.root.join(&relative);
+                        eprintln!("tar: Current '{}' is newer or same age", shown.display());
+                        return Ok(());
+                    }
+                    _ => {}
                 }
                 if let Kind::Hardlink(target) = &member.kind
                     && self.is_one(&spot, target)?
@@ -183,7 +201,9 @@ impl Extractor {
         let Spot { folder, name } = spot;
         let device = match &member.kind {
             Kind::File => {
-                let new = if self.overwrite && file_type(spot)? == Some(FileType::RegularFile) {
+                let new = if self.existing == Existing::Overwritten
+                    && file_type(spot)? == Some(FileType::RegularFile)
+                {
                     OFlags::TRUNC
                 } else {
                     OFlags::CREATE | OFlags::EXCL
@@ -338,6 +358,13 @@ fn file_type(spot: &Spot<'_>) -> io::Result<Option<FileType>> {
         Err(rustix::io::Errno::NOENT) => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Whether what is in a member's place is a file that is not older.
+fn is_newer(spot: &Spot<'_>, member: &Member) -> io::Result<bool> {
+    let found = rustix::fs::statat(&spot.folder, spot.name, AtFlags::SYMLINK_NOFOLLOW)?;
+    let folder = FileType::from_raw_mode(found.st_mode) == FileType::Directory;
+    Ok(!folder && found.st_mtime >= member.mtime)
 }
 
 fn times(member: &Member) -> Timestamps {

@@ -6,7 +6,7 @@
 mod header;
 mod sparse;
 
-use super::{Kind, Member};
+use super::{Counted, Kind, Member};
 use header::{BLOCK, Header, Records};
 use sparse::Extent;
 use std::{
@@ -33,6 +33,10 @@ pub(crate) struct Archive<R> {
     from: R,
     /// Whether there was anything yet, if only zeros.
     pub(crate) begun: bool,
+    /// Go on behind blocks of zeros, which are the end otherwise.
+    pub(crate) ignore_zeros: bool,
+    /// It ended with such a block.
+    zeros: bool,
     /// Of the member, in the archive: bytes of data that were not read, and what fills them up to a block.
     stored: u64,
     padding: u64,
@@ -47,7 +51,19 @@ impl<R: BufRead> Archive<R> {
     /// One that begins with the next byte.
     pub(crate) fn new(from: R) -> Self {
         let (extents, globals) = Default::default();
-        Self { from, begun: false, stored: 0, padding: 0, extents, at: 0, size: 0, globals }
+        let (begun, ignore_zeros, zeros) = (false, false, false);
+        Self {
+            from,
+            begun,
+            ignore_zeros,
+            zeros,
+            stored: 0,
+            padding: 0,
+            extents,
+            at: 0,
+            size: 0,
+            globals,
+        }
     }
 
     /// The next member, unless there is none.
@@ -75,6 +91,19 @@ impl<R: BufRead> Archive<R> {
     }
 
     fn header(&mut self) -> io::Result<Option<Header>> {
+        loop {
+            let Some(block) = self.block()? else { return Ok(None) };
+            if block.iter().any(|byte| *byte != 0) {
+                return Header::new(block).map(Some);
+            }
+            if !self.ignore_zeros {
+                self.zeros = true;
+                return Ok(None);
+            }
+        }
+    }
+
+    fn block(&mut self) -> io::Result<Option<[u8; BLOCK]>> {
         let mut block = [0; BLOCK];
         let mut filled = 0;
         while let Some(room) = block.get_mut(filled..).filter(|room| !room.is_empty()) {
@@ -86,10 +115,7 @@ impl<R: BufRead> Archive<R> {
                 Err(error) => return Err(error),
             }
         }
-        if block.iter().all(|byte| *byte == 0) {
-            return Ok(None);
-        }
-        Header::new(block).map(Some)
+        Ok(Some(block))
     }
 
     fn member(
@@ -235,6 +261,13 @@ impl<R: BufRead> Archive<R> {
         let mut bytes = self.all(size, MAX_NAME)?;
         bytes.truncate(bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len()));
         Ok(bytes)
+    }
+}
+
+impl<R: BufRead> Archive<Counted<R>> {
+    /// Where its end is, when there is no next member: bytes.
+    pub(crate) fn end(&self) -> u64 {
+        self.from.at - if self.zeros { BLOCK as u64 } else { 0 }
     }
 }
 

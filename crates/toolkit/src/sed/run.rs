@@ -5,10 +5,10 @@ mod ranges;
 
 use super::{
     pattern::Pattern,
-    replacement::replace,
     script::{Action, Address, Command, End, Script, Settings, Substitute},
     streams::{Input, Output},
     text::listed,
+    transform::replaced,
 };
 use anyhow::Context as _;
 use in_place::followed;
@@ -365,19 +365,7 @@ impl<'a> Machine<'a> {
 
     fn substitute(&mut self, s: &'a Substitute) -> anyhow::Result<()> {
         let pattern = self.pattern(s.pattern.as_ref())?;
-        let limit = if s.global { usize::MAX } else { s.nth };
-        let matches = pattern.all(&self.space, limit);
-        if matches.len() < s.nth {
-            return Ok(());
-        }
-        let (mut new, mut done) = (Vec::new(), 0);
-        for groups in matches.iter().skip(s.nth - 1) {
-            let Some(Some((start, end))) = groups.first() else { continue };
-            new.extend(self.space.get(done..*start).unwrap_or_default());
-            replace(&s.parts, groups, &self.space, &mut new);
-            done = *end;
-        }
-        new.extend(self.space.get(done..).unwrap_or_default());
+        let Some(new) = replaced(s, pattern, &self.space) else { return Ok(()) };
         self.space = new;
         self.substituted = true;
         if s.print_first {

@@ -1,11 +1,12 @@
 //! Making archives.
 
-use super::{Excludes, wanted};
+use super::{Excludes, Filter, index, moment, transform, transformed, wanted};
 use crate::{
     applet::{Args, usage_error},
     archive::shown,
     compress::{Format, Writer},
     names,
+    sed::Transform,
 };
 use anyhow::Context as _;
 use std::{
@@ -18,6 +19,7 @@ use std::{
         fs::{FileTypeExt as _, MetadataExt as _},
     },
     path::{Path, PathBuf},
+    process::Stdio,
 };
 use tar::{EntryType, Header};
 
@@ -34,11 +36,19 @@ pub(super) fn create(args: &Args) -> anyhow::Result<u8> {
     ];
     let named = args.has("auto-compress").then(|| Format::of_name(file.as_bytes())).flatten();
     let format = chosen.into_iter().find(|(o, _)| args.has(o)).map(|(_, f)| f).or(named);
-    let to: Box<dyn Write> = if file == "-" {
-        Box::new(io::stdout().lock())
-    } else {
-        Box::new(File::create(file).with_context(|| format!("{}: Cannot open", file.display()))?)
+    let to = match file == "-" {
+        true => File::from(rustix::io::dup(rustix::stdio::stdout())?),
+        false => File::create(file).with_context(|| format!("{}: Cannot open", file.display()))?,
     };
+    if let Some(mut filter) = Filter::of(args)? {
+        let running = filter.command.stdin(Stdio::piped()).stdout(to).spawn();
+        let mut running = running.map_err(|error| filter.failed(error))?;
+        let to = running.stdin.take().context("no pipe")?;
+        let (status, to) = Creating::new(args, to, file)?.all(args)?;
+        drop(to);
+        filter.end(running)?;
+        return Ok(status);
+    }
     let to = BufWriter::with_capacity(1 << 17, to);
     match format {
         None => {
@@ -57,7 +67,7 @@ pub(super) fn create(args: &Args) -> anyhow::Result<u8> {
 }
 
 /// An archive that is being made.
-struct Creating<W: Write> {
+pub(super) struct Creating<W: Write> {
     archive: tar::Builder<W>,
     /// The archive's own device and inode, so that it does not swallow itself.
     itself: Option<(u64, u64)>,
@@ -75,7 +85,18 @@ struct Creating<W: Write> {
     failed: bool,
     owner: Option<Owner>,
     group: Option<Owner>,
-    mtime: Option<u64>,
+    mtime: Option<i64>,
+    transform: Option<Transform>,
+    show_transformed: bool,
+    /// Where names are printed, if not to standard output or, where that is the archive, to standard error.
+    index: Option<File>,
+    /// Files that did not change after this are left out; whether only their data counts.
+    newer: Option<(i64, bool)>,
+    /// Files that are no newer than here are left out.
+    pub(super) there: HashMap<OsString, i64>,
+    ignore_unread: bool,
+    /// What is to be removed in the end, if anything is.
+    remove: Option<Vec<PathBuf>>,
 }
 
 /// What --owner or --group says of every member: a number, a name, or both as `NAME:NUMBER`.
@@ -102,9 +123,12 @@ impl Owner {
 }
 
 impl<W: Write> Creating<W> {
-    fn new(args: &Args, to: W, file: &OsStr) -> anyhow::Result<Self> {
+    pub(super) fn new(args: &Args, to: W, file: &OsStr) -> anyhow::Result<Self> {
         let itself = fs::metadata(file).ok().filter(Metadata::is_file);
-        let mtime = args.text("mtime")?.map(|time| time.trim_start_matches('@').parse());
+        let dates = ["newer", "after-date", "newer-mtime"];
+        let newer = dates.into_iter().find(|option| args.has(option));
+        let newer =
+            newer.and_then(|option| Some((args.text(option).ok()??, option == "newer-mtime")));
         Ok(Self {
             archive: tar::Builder::new(to),
             itself: itself.map(|meta| (meta.dev(), meta.ino())),
@@ -128,21 +152,33 @@ impl<W: Write> Creating<W> {
                 .text("group")?
                 .map(|text| Owner::new("group", text, names::gid))
                 .transpose()?,
-            mtime: match mtime {
-                None => None,
-                Some(Ok(mtime)) => Some(mtime),
-                Some(Err(_)) => return usage_error("--mtime takes @ and seconds"),
-            },
+            mtime: args.text("mtime")?.map(moment).transpose()?,
+            transform: transform(args)?,
+            show_transformed: args.has("show-transformed-names"),
+            index: index(args)?,
+            newer: newer.map(|(date, data)| anyhow::Ok((moment(date)?, data))).transpose()?,
+            there: HashMap::new(),
+            ignore_unread: args.has("ignore-failed-read"),
+            remove: args.has("remove-files").then(Vec::new),
         })
     }
 
-    fn all(mut self, args: &Args) -> anyhow::Result<(u8, W)> {
+    pub(super) fn all(mut self, args: &Args) -> anyhow::Result<(u8, W)> {
         let names = wanted(args)?;
         for (at, name) in names.iter().enumerate() {
             // Each -C is relative to the one before it.
             let folders = args.placed().filter(|(o, _, place)| *o == "directory" && *place <= at);
             let base: PathBuf = folders.map(|(_, value, _)| value).collect();
             self.add(&base, Path::new(name), None)?;
+        }
+        for path in self.remove.take().unwrap_or_default().iter().rev() {
+            let folder = path.symlink_metadata().is_ok_and(|meta| meta.is_dir());
+            let removed = if folder { fs::remove_dir(path) } else { fs::remove_file(path) };
+            if let Err(error) = removed {
+                let reason = crate::applet::reason(&error);
+                eprintln!("tar: {}: Cannot unlink: {reason}", path.display());
+                self.failed = true;
+            }
         }
         if self.failed {
             eprintln!("tar: Exiting with failure status due to previous errors");
@@ -175,7 +211,9 @@ impl<W: Write> Creating<W> {
             self.failed = true;
             return Ok(());
         }
-        if let Err(error) = self.append(&path, name, &meta) {
+        if !self.is_old(name, &meta)
+            && let Err(error) = self.append(&path, name, &meta)
+        {
             // What cannot be written ends everything; what cannot be read does not.
             let Some(unread) = error.downcast_ref::<Unreadable>() else { return Err(error) };
             self.unreadable(name, &unread.0);
@@ -198,8 +236,22 @@ impl<W: Write> Creating<W> {
     }
 
     fn unreadable(&mut self, name: &Path, error: &io::Error) {
-        eprintln!("tar: {}: Cannot open: {}", name.display(), crate::applet::reason(error));
-        self.failed = true;
+        let warning = if self.ignore_unread { "Warning: " } else { "" };
+        let reason = crate::applet::reason(error);
+        eprintln!("tar: {}: {warning}Cannot open: {reason}", name.display());
+        self.failed |= !self.ignore_unread;
+    }
+
+    /// Whether a file is left out for its time.
+    fn is_old(&self, name: &Path, meta: &Metadata) -> bool {
+        let date = self.newer.filter(|_| !meta.is_dir());
+        let old =
+            date.is_some_and(|(date, data)| meta.mtime() <= date && (data || meta.ctime() <= date));
+        let mut stored = name.strip_prefix("/").unwrap_or(name).as_os_str().to_owned();
+        stored.push(if meta.is_dir() { "/" } else { "" });
+        // A folder that is there is only gone through.
+        let there = self.there.get(&stored);
+        old || there.is_some_and(|there| meta.is_dir() || meta.mtime() <= *there)
     }
 
     fn append(&mut self, path: &Path, name: &Path, meta: &Metadata) -> anyhow::Result<()> {
@@ -208,14 +260,19 @@ impl<W: Write> Creating<W> {
             eprintln!("tar: {}: socket ignored", name.display());
             return Ok(());
         }
-        let stored = self.stored_name(name, meta.is_dir());
+        let original = self.stored_name(name, meta.is_dir());
+        let stored = self.transformed(original.clone());
         if self.verbose {
-            let line = [&shown(&stored)[..], b"\n"].concat();
-            if self.to_stdout {
-                io::stderr().write_all(&line)?
-            } else {
-                io::stdout().write_all(&line)?
+            let name = if self.show_transformed { &stored } else { &original };
+            let line = [&shown(name)[..], b"\n"].concat();
+            match &mut self.index {
+                Some(index) => index.write_all(&line)?,
+                None if self.to_stdout => io::stderr().write_all(&line)?,
+                None => io::stdout().write_all(&line)?,
             }
+        }
+        if stored.is_empty() {
+            return Ok(());
         }
         let mut header = self.header(meta);
         let first = (meta.nlink() > 1 && !meta.is_dir())
@@ -225,18 +282,41 @@ impl<W: Write> Creating<W> {
             self.seen.insert((meta.dev(), meta.ino()), first.clone());
             header.set_entry_type(EntryType::Link);
             header.set_size(0);
-            return self.link(header, &stored, first.as_os_str());
+            self.link(header, &stored, first.as_os_str())?;
+            self.done(path);
+            return Ok(());
         }
         if kind.is_symlink() {
-            return self.link(header, &stored, fs::read_link(path)?.as_os_str());
+            let target = self.transformed(fs::read_link(path)?.into_os_string());
+            self.link(header, &stored, &target)?;
+            self.done(path);
+            return Ok(());
         }
         if !kind.is_file() {
-            return self.data(header, &stored, io::empty());
+            self.data(header, &stored, io::empty())?;
+            self.done(path);
+            return Ok(());
         }
         let file = File::open(path).map_err(Unreadable)?;
         // A file that grows or shrinks meanwhile gets the size that its header says.
         let data = file.chain(io::repeat(0)).take(meta.size());
-        self.data(header, &stored, data)
+        self.data(header, &stored, data)?;
+        self.done(path);
+        Ok(())
+    }
+
+    fn transformed(&self, name: OsString) -> OsString {
+        match &self.transform {
+            Some(transform) => transformed(transform, &name),
+            None => name,
+        }
+    }
+
+    /// A file is in the archive.
+    fn done(&mut self, path: &Path) {
+        if let Some(remove) = &mut self.remove {
+            remove.push(path.to_owned());
+        }
     }
 
     // The crate would clean names, as `./x` to `x`; only those too long for the header go through it.
@@ -294,7 +374,8 @@ impl<W: Write> Creating<W> {
         header.set_entry_type(entry);
         header.set_size(size);
         header.set_mode(meta.mode() & 0o7777);
-        header.set_mtime(self.mtime.unwrap_or(u64::try_from(meta.mtime()).unwrap_or(0)));
+        let mtime = self.mtime.unwrap_or(meta.mtime());
+        header.set_mtime(u64::try_from(mtime).unwrap_or(0));
         header.set_uid(self.owner.as_ref().map_or(meta.uid().into(), |owner| owner.id));
         header.set_gid(self.group.as_ref().map_or(meta.gid().into(), |group| group.id));
         if !self.numeric {
