@@ -76,12 +76,12 @@ impl Hunk {
     }
 
     /// The lines of the old side.
-    pub(crate) fn old(&self) -> impl Iterator<Item = &[u8]> {
+    pub(crate) fn old_lines(&self) -> impl Iterator<Item = &[u8]> {
         self.side(Side::New)
     }
 
     /// The lines of the new side.
-    pub(crate) fn new(&self) -> impl Iterator<Item = &[u8]> {
+    pub(crate) fn new_lines(&self) -> impl Iterator<Item = &[u8]> {
         self.side(Side::Old)
     }
 
@@ -94,6 +94,10 @@ impl Hunk {
         let same = |line: &&Line| line.side == Side::Both;
         let before = self.lines.iter().take_while(same).count();
         (before, self.lines.iter().rev().take_while(same).count())
+    }
+
+    fn changes_nothing(&self) -> bool {
+        self.lines.iter().all(|line| line.side == Side::Both)
     }
 
     /// The same, backwards.
@@ -121,4 +125,55 @@ fn ordered(mut lines: Vec<Line>) -> Vec<Line> {
         change.sort_by_key(|line| line.side == Side::New);
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::tz::TimeZone;
+
+    /// The hunks of all patches in a text, up to what makes no sense.
+    fn hunks(text: &[u8]) -> Vec<Hunk> {
+        let zone = TimeZone::UTC;
+        let terms =
+            header::Terms { strip: None, zone: &zone, form: None, need_name: true, strip_cr: true };
+        let (mut reader, mut found) = (Reader::new(text), Vec::new());
+        while let Ok(Some(header)) = header::find(&reader, &terms) {
+            let before = reader.at;
+            reader = header.hunks;
+            while let Ok(Some(hunk)) = Hunk::read(header.form, &mut reader) {
+                found.push(hunk);
+            }
+            if reader.at == before {
+                reader.raw();
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn all_forms_say_the_same() {
+        let unified = hunks(b"junk\n--- a/f\t2026\n+++ b/f\n@@ -1,3 +1,2 @@ main\n a\n-b\n-c\n+C\n\\ No newline at end of file\n");
+        let context = hunks(b"*** a/f\n--- b/f\n*************** main\n*** 1,3 ****\n  a\n! b\n! c\n--- 1,2 ----\n  a\n! C\n\\ No newline at end of file\n");
+        let normal = hunks(b"Index: f\n2,3c2\n< b\n< c\n---\n> C\n\\ No newline at end of file\n");
+        assert_eq!(unified, context);
+        assert_eq!(unified[0].context(), (1, 0));
+        assert_eq!(unified[0].new_lines().collect::<Vec<_>>(), [&b"a\n"[..], b"C"]);
+        assert_eq!(normal[0].lines, unified[0].lines[1..]);
+        assert_eq!(unified[0].reversed().reversed(), unified[0]);
+    }
+
+    #[test]
+    fn a_side_that_does_not_change_may_lack() {
+        let hunks =
+            hunks(b"*** f\n--- f\n***************\n*** 1,2 ****\n--- 1,3 ----\n  a\n+ b\n  c\n");
+        assert_eq!(hunks[0].old_lines().collect::<Vec<_>>(), [b"a\n", b"c\n"]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_taken(text in "(--- a\n|\\+\\+\\+ b\n|@@ -[0-9],[0-9] \\+[0-9] @@\n|[ +!-] ?x\n|\\\\ No\n|\\*\\*\\* [0-9](,[0-9])?( \\*{4})?\n|--- [0-9],[0-9] ----\n|\\*{15}\n| ?[0-9][acd][0-9]\n|[<>] x\n|diff --git a/x b/x\n|index 0..1\n|GIT binary patch\n|#x\n){0,16}") {
+            hunks(text.as_bytes());
+        }
+    }
 }

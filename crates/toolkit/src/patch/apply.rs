@@ -72,7 +72,7 @@ impl<'a> Editing<'a> {
             }
         }
         self.close(&mut block);
-        self.added += signed(hunk.new().count()) - signed(hunk.old().count());
+        self.added += signed(hunk.new_lines().count()) - signed(hunk.old_lines().count());
         Ok(())
     }
 
@@ -87,7 +87,8 @@ impl<'a> Editing<'a> {
     pub(crate) fn ends_differ(&self, hunk: &Hunk, at: usize) -> bool {
         let cr = |line: &[u8]| line.ends_with(b"\n").then(|| line.ends_with(b"\r\n"));
         let there = at.checked_sub(1).and_then(|at| self.lines.get(at));
-        let (ours, theirs) = (hunk.old().next().and_then(cr), there.and_then(|line| cr(line)));
+        let (ours, theirs) =
+            (hunk.old_lines().next().and_then(cr), there.and_then(|line| cr(line)));
         ours.zip(theirs).is_some_and(|(ours, theirs)| ours != theirs)
     }
 

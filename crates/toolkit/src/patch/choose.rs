@@ -80,12 +80,9 @@ impl Chooser<'_> {
     }
 
     fn candidate<'h>(&self, bytes: &'h [u8]) -> Candidate<'h> {
-        let mut name = Name::of_patch(bytes);
-        // Of one that leads out only whether there is such a file is of interest, to say why it is not taken.
-        name.given = !self.folder.is_safe(bytes);
+        let name = Name::of_patch(bytes);
         let gone = self.outputs.is_gone(&name);
         let found = if gone { Err(Errno::NOENT) } else { self.folder.stat(&name) };
-        name.given = false;
         Candidate { bytes, name, found }
     }
 

@@ -37,6 +37,10 @@ pub(super) fn read(reader: &mut Reader) -> Result<Option<Hunk>, Fatal> {
         take(reader, &mut old, b'-', begin)?;
     }
     let head = reader.next().unwrap_or_default();
+    if !old.lines.is_empty() && old.lines.len() != old.count {
+        let (at, what) = (reader.line, "check line numbers at line");
+        return Err(Fatal(format!("Premature '---' at line {at}; {what} {begin}")));
+    }
     let (at, count) = range(reader, &head)?;
     let mut new = Half { at, count, lines: Vec::new() };
     let has_new = reader.peek().is_some_and(|line| {
@@ -47,6 +51,10 @@ pub(super) fn read(reader: &mut Reader) -> Result<Option<Hunk>, Fatal> {
     });
     while has_new && new.lines.len() < new.count {
         take(reader, &mut new, b'+', begin)?;
+    }
+    let more = |line: Vec<u8>| matches!(line.as_slice(), [b' ' | b'+' | b'!', b' ', ..]);
+    if has_new && reader.peek().is_some_and(more) {
+        return Err(mangled(REPLACEMENT, begin));
     }
     let function = stars.iter().position(|byte| *byte != b'*').unwrap_or(stars.len());
     let function = stars.get(function..).unwrap_or_default().trim_ascii_end().to_vec();
@@ -86,6 +94,9 @@ fn take(reader: &mut Reader, half: &mut Half, own: u8, begin: usize) -> Result<(
             (*mark, rest.strip_prefix(b" ").or(rest.strip_prefix(b"\t")).unwrap_or(rest).to_vec())
         }
         [b'\n' | b'\t', ..] => (b' ', line.clone()),
+        [b'*', ..] => {
+            return Err(Fatal(format!("unexpected end of hunk at line {}", reader.line)));
+        }
         _ => return Err(reader.malformed(&line)),
     };
     reader.cut_end(&mut text);
@@ -93,10 +104,15 @@ fn take(reader: &mut Reader, half: &mut Half, own: u8, begin: usize) -> Result<(
     Ok(())
 }
 
+const REPLACEMENT: &str = "replacement text or line numbers";
+
+fn mangled(what: &str, begin: usize) -> Fatal {
+    Fatal(format!("{what} mangled in hunk at line {begin}"))
+}
+
 /// Both sides as one list.
 fn merged(mut old: Half, mut new: Half, begin: usize) -> Result<Hunk, Fatal> {
     let common = old.common().count();
-    let mangled = |what| Fatal(format!("{what} mangled in hunk at line {begin}"));
     if old.lines.is_empty() && old.count > 0 {
         old.lines = new.common().cloned().collect();
     }
@@ -110,7 +126,7 @@ fn merged(mut old: Half, mut new: Half, begin: usize) -> Result<Hunk, Fatal> {
         }
     }
     if old.lines.len() != old.count || new.lines.len() != new.count {
-        return Err(mangled("replacement text or line numbers"));
+        return Err(mangled(REPLACEMENT, begin));
     }
     let mut hunk = Hunk { old_at: old.at, new_at: new.at, ..Hunk::default() };
     let (mut olds, mut news) = (old.lines.into_iter().peekable(), new.lines.into_iter().peekable());
@@ -122,11 +138,12 @@ fn merged(mut old: Half, mut new: Half, begin: usize) -> Result<Hunk, Fatal> {
             hunk.lines.push(Line { side: Side::New, text });
         }
         match (olds.next(), news.next()) {
+            (None, None) if hunk.changes_nothing() => return Err(mangled(REPLACEMENT, begin)),
             (None, None) => return Ok(hunk),
             (Some((_, text)), Some((_, other))) if text.trim_ascii() == other.trim_ascii() => {
                 hunk.lines.push(Line { side: Side::Both, text });
             }
-            _ => return Err(mangled("context")),
+            _ => return Err(mangled("context", begin)),
         }
     }
 }

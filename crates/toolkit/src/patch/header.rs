@@ -137,7 +137,11 @@ impl<'a> Scan<'a, '_> {
         let (mut before, mut last) = (self.reader.clone(), Last::Other);
         loop {
             let here = self.reader.clone();
-            let Some(raw) = self.reader.raw() else {
+            let mut line = self.reader.raw();
+            while line.is_some_and(|line| line.starts_with(b"#")) {
+                line = self.reader.raw();
+            }
+            let Some(raw) = line else {
                 // Nothing but deletions, which no dot ends.
                 if let Some(command) = self.command.clone().filter(|_| self.only_ed()) {
                     return self.finish(Form::Ed, command).map(Some);
@@ -309,7 +313,7 @@ impl<'a> Scan<'a, '_> {
         if matches!(form, Form::Context | Form::OldContext) {
             // On the new side nothing is left if the only hunk says so.
             let first = Hunk::read(form, &mut hunks.clone())?;
-            if first.is_some_and(|hunk| hunk.new().next().is_none() && hunk.new_at == 1) {
+            if first.is_some_and(|hunk| hunk.new_lines().next().is_none() && hunk.new_at == 1) {
                 self.lower.has_no_lines();
             }
         }

@@ -57,7 +57,7 @@ pub(crate) fn git_names(text: &[u8], strip: Option<usize>) -> Option<(Vec<u8>, V
 
 /// Where a name without quotes ends: at a blank, but for blanks before the tab that ends it.
 fn plain_end(text: &[u8]) -> usize {
-    let line = text.trim_ascii_end();
+    let line = text.strip_suffix(b"\n").unwrap_or(text);
     let blank = |byte: &u8| byte.is_ascii_whitespace();
     let end = line.iter().position(|byte| *byte == b'\t').or(line.iter().position(blank));
     let name = line.get(..end.unwrap_or(line.len())).unwrap_or_default();
@@ -147,6 +147,7 @@ mod tests {
     fn names_are_read() {
         assert_eq!(name("a/f\t2026-01-01 00:00:00\n"), Some("a/f".into()));
         assert_eq!(name("a b \t2026\n"), Some("a b".into()));
+        assert_eq!(name("a b\t\n"), Some("a b".into()));
         assert_eq!(name("a b\n"), Some("a".into()));
         assert_eq!(name("\"a/caf\\303\\251 \\\"x\\\"\\t\"\t2026\n"), Some("a/café \"x\"\t".into()));
         assert_eq!(name("\"open\n"), None);

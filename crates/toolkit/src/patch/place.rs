@@ -47,7 +47,7 @@ impl Field<'_> {
     /// A hunk with less context at one side than at the other was made at that end of the file, and without fuzz
     /// fits only there.
     pub(crate) fn place(&self, hunk: &Hunk, guess: isize, fuzz: usize) -> Option<usize> {
-        let old: Vec<&[u8]> = hunk.old().collect();
+        let old: Vec<&[u8]> = hunk.old_lines().collect();
         if old.is_empty() {
             // Nothing to be found: it fits everywhere.
             return Some(usize::try_from(guess).unwrap_or(0));

@@ -34,6 +34,9 @@ impl Style {
         match self {
             Self::Literal => plain.into_owned(),
             Self::Shell if !special(bytes) => plain.into_owned(),
+            Self::Shell | Self::ShellAlways if bytes.contains(&b'\'') && harmless(bytes) => {
+                format!("\"{plain}\"")
+            }
             Self::Shell | Self::ShellAlways => format!("'{}'", plain.replace('\'', "'\\''")),
             Self::C => format!("\"{}\"", escaped(bytes, true)),
             Self::Escape => escaped(bytes, false),
@@ -49,6 +52,11 @@ fn special(name: &[u8]) -> bool {
         || name.iter().any(within)
         || name.first().is_some_and(first)
         || matches!(name, b"{" | b"}")
+}
+
+/// Whether a name means nothing more between double quotes.
+fn harmless(name: &[u8]) -> bool {
+    name.iter().all(|byte| byte.is_ascii_alphanumeric() || b" '%+,-./:@]_".contains(byte))
 }
 
 /// With C's escapes.

@@ -40,8 +40,8 @@ fn as_unified(hunk: &Hunk, added: isize) -> Vec<u8> {
             _ => format!("{at},{count}"),
         }
     };
-    let old = range(hunk.old_at, hunk.old().count());
-    let new = range(hunk.new_at, hunk.new().count());
+    let old = range(hunk.old_at, hunk.old_lines().count());
+    let new = range(hunk.new_at, hunk.new_lines().count());
     let mut out = format!("@@ -{old} +{new} @@").into_bytes();
     out.extend_from_slice(&hunk.function);
     out.push(b'\n');
@@ -72,9 +72,13 @@ fn as_context(hunk: &Hunk, form: Form, added: isize) -> Vec<u8> {
     };
     let mut out = b"***************".to_vec();
     out.extend_from_slice(&hunk.function);
-    out.extend(format!("\n*** {}{stars}\n", range(hunk.old_at, hunk.old().count())).into_bytes());
+    out.extend(
+        format!("\n*** {}{stars}\n", range(hunk.old_at, hunk.old_lines().count())).into_bytes(),
+    );
     half(&mut out, hunk, form, Side::Old);
-    out.extend(format!("--- {}{dashes}\n", range(hunk.new_at, hunk.new().count())).into_bytes());
+    out.extend(
+        format!("--- {}{dashes}\n", range(hunk.new_at, hunk.new_lines().count())).into_bytes(),
+    );
     half(&mut out, hunk, form, Side::New);
     out
 }

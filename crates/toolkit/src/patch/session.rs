@@ -38,6 +38,7 @@ pub(crate) fn run(settings: &Settings, text: &[u8]) -> anyhow::Result<bool> {
     let done = session.all();
     // What fitted before an error stays.
     session.outputs.flush()?;
+    session.end_output()?;
     done?;
     Ok(!session.failed)
 }
@@ -106,6 +107,7 @@ impl<'a> Session<'a> {
         if self.reader.text.is_empty() && !self.cut {
             // An empty patch makes a copy, if one was asked for.
             let copies = settings.file.is_some() && settings.output.is_some();
+            settings.explain("Hmm...  I can't seem to find a patch in there anywhere.\n");
             return if copies { self.patch(empty(&self.reader)) } else { Ok(()) };
         }
         loop {
@@ -155,7 +157,7 @@ impl<'a> Session<'a> {
         if task.failed > 0 && !task.drop_rejects {
             self.reject(&task)?;
         }
-        self.failed |= task.failed > 0;
+        self.failed |= task.failed > 0 || task.turn.skip;
         Ok(())
     }
 
@@ -224,7 +226,7 @@ impl<'a> Session<'a> {
     fn check_names(&mut self, task: &mut Task<'_>, kind: Option<FileType>, output: Option<Name>) {
         let settings = self.settings;
         let skip = match (&task.input, task.header.moved, &output) {
-            (_, Some(moved), None) => {
+            (None, Some(moved), _) | (_, Some(moved), None) => {
                 let word = if moved == Move::Rename { "rename" } else { "copy" };
                 Some(format!("Cannot {word} file without two valid file names\n"))
             }

@@ -76,7 +76,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) fn new(args: &Args) -> anyhow::Result<Self> {
-        let posix = args.has("posix") || std::env::var_os("POSIXLY_CORRECT").is_some();
+        let strict = std::env::var_os("POSIXLY_CORRECT").is_some();
         let (file, second) = match args.operands.as_slice() {
             [] => (None, None),
             [file] => (Some(file), None),
@@ -112,7 +112,7 @@ impl Settings {
             forward: args.has("forward"),
             force: args.has("force"),
             batch: args.has("batch"),
-            posix,
+            posix: strict || args.has("posix"),
             binary: args.has("binary"),
             blanks: args.has("ignore-whitespace"),
             dry_run: args.has("dry-run"),
@@ -121,7 +121,7 @@ impl Settings {
             voice: voice.last().unwrap_or_default(),
             quoting: quoting(args)?,
             backup: args.has("backup"),
-            backup_if_mismatch: mismatch.last().unwrap_or(!posix),
+            backup_if_mismatch: mismatch.last().unwrap_or(!strict),
             versions: versions(args)?,
             prefix: filled(args, "prefix", "backup prefix")?,
             base_prefix: filled(args, "basename-prefix", "backup basename prefix")?,

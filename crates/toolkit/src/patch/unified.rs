@@ -33,6 +33,9 @@ pub(super) fn read(reader: &mut Reader) -> Result<Option<Hunk>, Fatal> {
         }
         reader.cut_end(&mut text);
         hunk.lines.push(Line { side, text });
+        if old == 0 && new == 0 && hunk.changes_nothing() {
+            return Err(reader.malformed(&line));
+        }
     }
     hunk.lines = ordered(hunk.lines);
     Ok(Some(hunk))

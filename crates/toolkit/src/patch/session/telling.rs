@@ -24,7 +24,8 @@ impl Session<'_> {
             settings.tell("(Stripping trailing CRs from patch; use --binary to disable.)\n");
         }
         if missing {
-            let line = header.hunks.line + 1;
+            // At the end there is no line for hunks to begin at.
+            let line = header.hunks.line + usize::from(header.hunks.at < header.hunks.text.len());
             settings.tell(&format!("can't find file to patch at input line {line}\n"));
             if !matches!(header.form, Form::Ed | Form::Normal) {
                 let how =
@@ -71,7 +72,8 @@ impl Session<'_> {
             None => "read",
         };
         if input.path != output.path {
-            text += &format!(" ({moved} from {})", settings.show(&input.path));
+            // GNU's puts no quotes around this one.
+            text += &format!(" ({moved} from {})", input.path.display());
         } else if let (Some(Move::Rename), Some(from)) = (task.header.moved, &task.face(false).name)
         {
             let from = settings.show(&Name::of_patch(from).path);

@@ -85,6 +85,14 @@ impl Session<'_> {
         write_given(path, data, again).with_context(shown)
     }
 
+    /// The file of `--output` is there also if nothing came of the patch.
+    pub(super) fn end_output(&mut self) -> anyhow::Result<()> {
+        match &self.settings.output {
+            Some(path) if !self.written => self.write_output(path, b""),
+            _ => Ok(()),
+        }
+    }
+
     /// What the patched file has besides its contents: what the file had, and what the patch says.
     fn attributes(&self, task: &Task<'_>, set_mode: Option<u32>, output: &Name) -> Attributes {
         let settings = self.settings;
