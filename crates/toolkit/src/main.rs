@@ -21,6 +21,7 @@ mod archive;
 mod arping;
 mod awk;
 mod backtracking;
+mod beneath;
 mod block;
 mod columns;
 mod compress;

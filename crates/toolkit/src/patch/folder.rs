@@ -1,18 +1,15 @@
 //! The files that a patch may touch: those below the folder that it is applied in, by way of links that stay there.
 //!
-//! The kernel resolves names (`RESOLVE_BENEATH` of openat2(2)), and what is done to a file is done in its open
-//! folder: no link, whenever it was put there, leads anything out.
+//! What is done to a file is done in its open folder: no link, whenever it was put there, leads anything out.
 
+use crate::beneath;
 use rustix::{
-    fs::{
-        AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps,
-        UTIME_OMIT, Uid,
-    },
+    fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT, Uid},
     io::Errno,
 };
 use std::{
     ffi::OsString,
-    fs::{self, File},
+    fs::File,
     io::{Read as _, Write as _},
     os::{fd::OwnedFd, unix::ffi::OsStringExt as _},
     path::{Component, Path, PathBuf},
@@ -84,20 +81,7 @@ impl Folder {
         if given || self.root {
             return rustix::fs::openat(CWD, path, flags, Mode::empty());
         }
-        let beneath = |path: &Path, resolve| {
-            let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-            rustix::fs::openat2(&self.top, path, flags, Mode::empty(), resolve)
-        };
-        match beneath(path, ResolveFlags::BENEATH) {
-            // A link that begins with / may lead to what is below all the same; then without it there is none.
-            Err(Errno::XDEV) => {
-                let real = |path| fs::canonicalize(path).map_err(|_| Errno::XDEV);
-                let (file, top) = (real(path)?, real(Path::new("."))?);
-                let below = file.strip_prefix(top).map_err(|_| Errno::XDEV)?;
-                beneath(below, ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS)
-            }
-            opened => opened,
-        }
+        beneath::open(&self.top, Path::new("."), path, flags)
     }
 
     /// A file's folder, opened, and its name in there.
