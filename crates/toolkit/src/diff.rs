@@ -1,9 +1,19 @@
 //! How one list of lines became another (E. Myers, "An O(ND) Difference Algorithm", 1986, in its form
 //! with linear memory), and how GNU's `diff` shows it.
 
-pub(crate) mod print;
+mod files;
+mod functions;
+mod look;
+mod merged;
+mod names;
+mod print;
+mod same;
+mod scripts;
+pub(crate) mod settings;
+mod side_by_side;
+pub(crate) mod tree;
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 /// Which lines of either side are not in the other.
 pub(crate) struct Changed {
@@ -20,21 +30,62 @@ pub(crate) struct Change {
     pub(crate) ignored: bool,
 }
 
-/// Compares lists of lines, given as what is compared of each.
-pub(crate) fn compare(old: &[Vec<u8>], new: &[Vec<u8>]) -> Vec<Change> {
+impl Change {
+    /// Whether lines were added (`a`), deleted (`d`) or changed (`c`).
+    fn letter(&self) -> char {
+        match (self.old.1 > self.old.0, self.new.1 > self.new.0) {
+            (true, true) => 'c',
+            (true, false) => 'd',
+            _ => 'a',
+        }
+    }
+}
+
+/// Compares lists of lines, given as what is compared of each. Unless the result must be `minimal`,
+/// a search that takes long settles for a good one.
+pub(crate) fn compare(old: &[Cow<'_, [u8]>], new: &[Cow<'_, [u8]>], minimal: bool) -> Vec<Change> {
+    let enough = (old.len() + new.len()).isqrt().max(LEAST_PATIENCE);
+    patiently(old, new, if minimal { usize::MAX } else { enough })
+}
+
+/// Compares; `patience` is that of [`Search`].
+fn patiently(old: &[Cow<'_, [u8]>], new: &[Cow<'_, [u8]>], patience: usize) -> Vec<Change> {
     let mut numbers: HashMap<&[u8], usize> = HashMap::new();
     let mut ids = |line| {
         let next = numbers.len();
         *numbers.entry(line).or_insert(next)
     };
-    let a: Vec<usize> = old.iter().map(|line| ids(line.as_slice())).collect();
-    let b: Vec<usize> = new.iter().map(|line| ids(line.as_slice())).collect();
-    let mut changed = Changed { old: vec![false; a.len()], new: vec![false; b.len()] };
-    Search::new(&a, &b, &mut changed).run();
-    shift(&a, &mut changed.old, &changed.new);
-    let Changed { old: marks_old, new: mut marks_new } = changed;
+    let a: Vec<usize> = old.iter().map(|line| ids(line.as_ref())).collect();
+    let b: Vec<usize> = new.iter().map(|line| ids(line.as_ref())).collect();
+    let count = numbers.len();
+    // A line that the other side has nowhere is changed, and needs no search.
+    let (at_a, at_b) = (shared(&a, &b, count), shared(&b, &a, count));
+    let few = |lines: &[usize], places: &[usize]| -> Vec<usize> {
+        places.iter().filter_map(|at| lines.get(*at).copied()).collect()
+    };
+    let (few_a, few_b) = (few(&a, &at_a), few(&b, &at_b));
+    let mut found = Changed { old: vec![false; few_a.len()], new: vec![false; few_b.len()] };
+    Search::new(&few_a, &few_b, &mut found, patience).run();
+    let mut marks_old = spread(&found.old, &at_a, a.len());
+    let mut marks_new = spread(&found.new, &at_b, b.len());
+    shift(&a, &mut marks_old, &marks_new);
     shift(&b, &mut marks_new, &marks_old);
     changes(&marks_old, &marks_new)
+}
+
+/// The places of lines that are on the other side too; `count` is the number of different lines.
+fn shared(lines: &[usize], other: &[usize], count: usize) -> Vec<usize> {
+    let mut there = vec![false; count];
+    other.iter().for_each(|id| set(&mut there, *id, true));
+    let is_there = |id: &usize| there.get(*id).copied().unwrap_or(false);
+    lines.iter().enumerate().filter(|(_, id)| is_there(id)).map(|(at, _)| at).collect()
+}
+
+/// Marks for all lines, from those for the lines at some places: the others are changed.
+fn spread(marks: &[bool], places: &[usize], count: usize) -> Vec<bool> {
+    let mut all = vec![true; count];
+    places.iter().zip(marks).for_each(|(at, mark)| set(&mut all, *at, *mark));
+    all
 }
 
 /// The runs of marked lines.
@@ -67,13 +118,19 @@ struct Search<'a> {
     forward: Vec<isize>,
     backward: Vec<isize>,
     offset: isize,
+    /// So many steps from both ends are made to find the best place to divide the lists.
+    patience: usize,
 }
 
+/// Steps that are always made: with fewer, small files would not show their least changes.
+const LEAST_PATIENCE: usize = 4096;
+
 impl<'a> Search<'a> {
-    fn new(a: &'a [usize], b: &'a [usize], changed: &'a mut Changed) -> Self {
+    fn new(a: &'a [usize], b: &'a [usize], changed: &'a mut Changed, patience: usize) -> Self {
         let diagonals = a.len() + b.len() + 3;
         let offset = isize::try_from(b.len()).unwrap_or(0) + 1;
-        Self { a, b, changed, forward: vec![0; diagonals], backward: vec![0; diagonals], offset }
+        let (forward, backward) = (vec![0; diagonals], vec![0; diagonals]);
+        Self { a, b, changed, forward, backward, offset, patience }
     }
 
     fn run(&mut self) {
@@ -85,12 +142,13 @@ impl<'a> Search<'a> {
             while x0 < x1 && y0 < y1 && self.a.get(x1 - 1) == self.b.get(y1 - 1) {
                 (x1, y1) = (x1 - 1, y1 - 1);
             }
-            if x0 == x1 {
-                self.changed.new.iter_mut().take(y1).skip(y0).for_each(|mark| *mark = true);
-            } else if y0 == y1 {
+            let apart = x0 == x1 || y0 == y1;
+            let (x, y) = if apart { (x0, y0) } else { self.middle(x0, x1, y0, y1) };
+            // Where nothing is divided all is changed.
+            if (x, y) == (x0, y0) || (x, y) == (x1, y1) {
                 self.changed.old.iter_mut().take(x1).skip(x0).for_each(|mark| *mark = true);
+                self.changed.new.iter_mut().take(y1).skip(y0).for_each(|mark| *mark = true);
             } else {
-                let (x, y) = self.middle(x0, x1, y0, y1);
                 todo.push((x, x1, y, y1));
                 todo.push((x0, x, y0, y));
             }
@@ -107,7 +165,10 @@ impl<'a> Search<'a> {
         let (mut fmin, mut fmax, mut bmin, mut bmax) = (front, front, back, back);
         *slot(&mut self.forward, self.offset + front) = left;
         *slot(&mut self.backward, self.offset + back) = right;
-        loop {
+        for step in 0_usize.. {
+            if step >= self.patience {
+                break;
+            }
             if fmin > low {
                 fmin -= 1;
                 *slot(&mut self.forward, self.offset + fmin - 1) = -1;
@@ -163,6 +224,37 @@ impl<'a> Search<'a> {
                 d -= 2;
             }
         }
+        self.farthest((fmin, fmax), (bmin, bmax), (right, bottom), (left, top))
+    }
+
+    /// The point that one of the searches has come to with most lines behind it.
+    fn farthest(
+        &mut self,
+        forward: (isize, isize),
+        backward: (isize, isize),
+        (right, bottom): (isize, isize),
+        (left, top): (isize, isize),
+    ) -> (usize, usize) {
+        let (mut best, mut ahead) = ((right, bottom), -1);
+        let mut d = forward.1;
+        while d >= forward.0 {
+            let x = (*slot(&mut self.forward, self.offset + d)).min(right).min(bottom + d);
+            let done = x - left + (x - d - top);
+            if done > ahead {
+                (best, ahead) = ((x, x - d), done);
+            }
+            d -= 2;
+        }
+        let mut d = backward.1;
+        while d >= backward.0 {
+            let x = (*slot(&mut self.backward, self.offset + d)).max(left).max(top + d);
+            let done = right - x + (bottom - (x - d));
+            if done > ahead {
+                (best, ahead) = ((x, x - d), done);
+            }
+            d -= 2;
+        }
+        point(best.0, best.0 - best.1)
     }
 
     fn same(&self, x: isize, y: isize) -> bool {
@@ -265,13 +357,13 @@ fn set(marks: &mut [bool], at: usize, to: bool) {
 mod tests {
     use super::*;
 
-    fn lines(text: &str) -> Vec<Vec<u8>> {
-        text.chars().map(|c| vec![c as u8]).collect()
+    fn lines(text: &str) -> Vec<Cow<'_, [u8]>> {
+        text.as_bytes().chunks(1).map(Cow::Borrowed).collect()
     }
 
-    fn applied(old: &str, new: &str) -> (String, usize) {
+    fn applied(old: &str, new: &str, patience: usize) -> (String, usize) {
         let (mut text, mut last, mut size) = (String::new(), 0, 0);
-        for change in compare(&lines(old), &lines(new)) {
+        for change in patiently(&lines(old), &lines(new), patience) {
             text.push_str(&old[last..change.old.0]);
             text.push_str(&new[change.new.0..change.new.1]);
             size += change.old.1 - change.old.0 + change.new.1 - change.new.0;
@@ -298,9 +390,16 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn changes_lead_from_one_to_the_other_and_are_few(old in "[a-d]{0,30}", new in "[a-d]{0,30}") {
-            let (text, size) = applied(&old, &new);
+            let (text, size) = applied(&old, &new, usize::MAX);
             proptest::prop_assert_eq!(&text, &new);
             proptest::prop_assert_eq!(size, least(&old, &new));
+        }
+
+        #[test]
+        fn without_patience_changes_still_lead_to_the_other(
+            old in "[a-d]{0,60}", new in "[a-d]{0,60}", patience in 0..6_usize,
+        ) {
+            proptest::prop_assert_eq!(&applied(&old, &new, patience).0, &new);
         }
     }
 }
