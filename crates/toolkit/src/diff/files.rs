@@ -69,7 +69,7 @@ pub(crate) fn compare(
             strip_returns(data);
         }
     }
-    let lack = if settings.form.is_for_ed() && data_a != data_b {
+    let lack = if settings.form.is_for_ed() {
         [(a, &mut data_a), (b, &mut data_b)].map(|(side, data)| end_line(side, data))
     } else {
         [false; 2]
