@@ -92,6 +92,12 @@ impl Args {
         self.places.push(self.operands.len());
     }
 
+    /// Puts options before those that were given, as from the environment.
+    pub(crate) fn precede(&mut self, options: Vec<(&'static str, OsString)>) {
+        self.places.splice(0..0, options.iter().map(|_| 0));
+        self.given.splice(0..0, options);
+    }
+
     /// Takes the first operand as letters of options, whose values are the operands after it: the
     /// old way of `tar xzf FILE`.
     pub(crate) fn take_bundle(&mut self, options: &'static [Opt]) -> anyhow::Result<()> {

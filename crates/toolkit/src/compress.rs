@@ -2,8 +2,12 @@
 //! `zcat`).
 
 pub(crate) mod command;
+mod endings;
 mod gzip;
 mod lzw;
+mod pack;
+mod refusals;
+mod report;
 
 use lzma_rust2::{CheckType, XzOptions, XzReader, XzWriter};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -45,7 +49,9 @@ impl Format {
 
     /// Whether data begins as what [`Format::reader`] reads.
     pub(crate) fn reads(self, data: &[u8]) -> bool {
-        data.starts_with(self.magic()) || self == Self::Gzip && data.starts_with(lzw::MAGIC)
+        let others = [lzw::MAGIC, &pack::MAGIC];
+        data.starts_with(self.magic())
+            || self == Self::Gzip && others.iter().any(|magic| data.starts_with(magic))
     }
 
     /// The format that data begins with.
@@ -77,10 +83,14 @@ impl Format {
         Ok(match self {
             Self::Gzip => {
                 let mut data = data;
-                if data.fill_buf()?.starts_with(lzw::MAGIC) {
-                    return Ok(Box::new(lzw::Lzw::new(data)?));
+                let begin = data.fill_buf()?;
+                if begin.starts_with(lzw::MAGIC) {
+                    Box::new(lzw::Lzw::new(data)?)
+                } else if begin.starts_with(&pack::MAGIC) {
+                    Box::new(pack::Packed::new(data)?)
+                } else {
+                    Box::new(gzip::Members::new(data, false)?)
                 }
-                Box::new(gzip::Members::new(data))
             }
             Self::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(data)),
             Self::Xz => Box::new(XzReader::new(data, true)),

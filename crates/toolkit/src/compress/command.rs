@@ -1,18 +1,26 @@
 //! What `gzip`, `bzip2`, `xz` and `zstd` have in common: a file becomes another file.
 
-use super::{Format, copy, gzip::TrailingGarbage};
-use crate::applet::{Args, Opt};
-use anyhow::Context as _;
+use super::{
+    Format, Writer, copy,
+    endings::Endings,
+    gzip::{self, Fault, Head, Members},
+    lzw, pack,
+    refusals::{Skipped, Why, check, complain, is_garbage},
+    report::{self, Entry, Sizes, Table},
+};
+use crate::applet::{Args, Opt, reason, usage_error};
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     ffi::{OsStr, OsString},
-    fs::{self, File, OpenOptions},
-    io::{self, BufReader, IsTerminal as _, Read, Write},
+    fs::{self, File, Metadata, OpenOptions},
+    io::{self, BufRead, BufReader, IsTerminal as _, Read, Write},
     os::unix::{
-        ffi::{OsStrExt as _, OsStringExt as _},
-        fs::{OpenOptionsExt as _, PermissionsExt as _},
+        ffi::OsStrExt as _,
+        fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
     },
     path::{Path, PathBuf},
+    rc::Rc,
+    time::{Duration, SystemTime},
 };
 
 /// How the commands of a format differ from the others'.
@@ -46,7 +54,7 @@ const fn value(short: char, long: &'static str, value: &'static str, help: &'sta
     Opt { short, long, value, help }
 }
 
-/// The options of all.
+/// The options of all but `gzip`, which has its own.
 pub(crate) const OPTIONS: &[Opt] = &[
     flag('c', "stdout", "to standard output; keep the file"),
     flag('\0', "to-stdout", "the same"),
@@ -60,8 +68,6 @@ pub(crate) const OPTIONS: &[Opt] = &[
     flag('f', "force", "overwrite; with -dc pass on what is not compressed"),
     flag('q', "quiet", "say less"),
     flag('v', "verbose", "say more"),
-    flag('n', "no-name", "understood: no name is ever kept in the file"),
-    flag('N', "name", "understood, without effect"),
     flag('r', "recursive", "all files below a folder"),
     value('S', "suffix", "END", "the ending instead of the usual one"),
     value('o', "output", "FILE", "the file to write (zstd)"),
@@ -71,7 +77,6 @@ pub(crate) const OPTIONS: &[Opt] = &[
     flag('s', "small", "understood, without effect"),
     flag('\0', "ultra", "understood: levels over 19 need it elsewhere"),
     flag('\0', "no-progress", "understood: there is none"),
-    flag('\0', "rsyncable", "understood, without effect"),
     flag('\0', "fast", "the quickest level"),
     flag('\0', "best", "the closest level"),
     value('#', "level", "N", "-1 is quick, -9 (with zstd -19) is close"),
@@ -86,25 +91,21 @@ struct Work<'a> {
     keep: bool,
     force: bool,
     quiet: bool,
+    verbose: bool,
+    /// Names and times are kept in packed files, and taken from them.
+    names: bool,
+    synchronous: bool,
+    recursive: bool,
     level: u32,
-    ending: Option<OsString>,
+    endings: Endings<'a>,
     output: Option<PathBuf>,
-    /// Packed and unpacked bytes so far, and the last file's bytes that are no data.
-    totals: Cell<(u64, u64, f64)>,
+    table: RefCell<Table>,
+    /// The status so far.
+    status: Cell<u8>,
 }
 
-/// A file that is left alone: the command goes on, with another status in the end.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Skipped(String, Why);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Why {
-    Exists,
-    NoFile,
-    Folder,
-    Unfit,
-}
+/// `gzip` takes no longer ending.
+const LONGEST_ENDING: usize = 30;
 
 /// Runs a command of a family.
 pub(crate) fn run(args: &Args, family: &Family, task: Task) -> anyhow::Result<u8> {
@@ -117,13 +118,20 @@ pub(crate) fn run(args: &Args, family: &Family, task: Task) -> anyhow::Result<u8
             _ => task,
         };
     }
-    let stdout = args.has("stdout") || args.has("to-stdout") || task == Task::Show;
-    let level = match (args.has("fast"), args.has("best"), args.number("level")?) {
-        (_, _, Some(level)) => level,
-        (true, ..) => 1,
-        (_, true, _) => 9,
-        _ => family.level,
+    let gzip = family.format == Format::Gzip;
+    if let Some(ending) = args.value("suffix").filter(|_| gzip)
+        && (ending.is_empty() || ending.len() > LONGEST_ENDING)
+    {
+        anyhow::bail!("invalid suffix '{}'", ending.display());
+    }
+    let last = |one: &str, other: &str| {
+        let given = args.all().map(|(option, _)| option).filter(|o| *o == one || *o == other);
+        given.last().map(|option| option == one)
     };
+    let quiet = if gzip { last("quiet", "verbose") == Some(true) } else { args.has("quiet") };
+    let verbose = gzip && last("verbose", "quiet") == Some(true);
+    let looks = args.has("test") || args.has("list");
+    let stdout = args.has("stdout") || args.has("to-stdout") || task == Task::Show;
     let mut work = Work {
         family,
         task: if stdout && task == Task::Unpack { Task::Show } else { task },
@@ -132,34 +140,54 @@ pub(crate) fn run(args: &Args, family: &Family, task: Task) -> anyhow::Result<u8
         keep: (family.keeps || args.has("keep") || stdout) && !args.has("rm"),
         // `zstdcat` passes on what is not compressed.
         force: args.has("force") || (command == Task::Show && family.format == Format::Zstd),
-        quiet: args.has("quiet"),
-        level,
-        ending: args.value("suffix").map(OsString::from),
+        quiet,
+        verbose,
+        names: gzip && last("name", "no-name").unwrap_or(task == Task::Pack && !looks),
+        synchronous: args.has("synchronous"),
+        recursive: args.has("recursive"),
+        level: level(args, family)?,
+        endings: Endings { family, own: args.value("suffix").map(OsString::from) },
         output: args.value("output").map(PathBuf::from),
-        totals: Cell::new((0, 0, 0.0)),
+        table: Table::new(!quiet, verbose).into(),
+        status: Cell::new(0),
     };
     if stdout {
         work.output = Some("-".into());
     }
     let nothing = [OsString::from("-")];
     let files = if args.operands.is_empty() { &nothing[..] } else { &args.operands };
-    let mut status = 0;
-    if work.list {
-        println!("         compressed        uncompressed  ratio uncompressed_name");
-    }
+    let looked = if work.test || work.list { Task::Unpack } else { work.task };
     for file in files {
-        for file in below(&work.found(Path::new(file)), args.has("recursive")) {
+        for file in below(&work.endings.found(Path::new(file), looked), work.recursive) {
             if let Err(error) = work.file(&file) {
-                let code = work.complain(&file, &error);
-                status = if status == family.damaged { status } else { code };
+                work.worse(complain(family, quiet, looked, &file, &error));
             }
         }
     }
-    if work.list && files.len() > 1 {
-        let (packed, size, head) = work.totals.get();
-        println!("{}", row(packed, size, head, "(totals)"));
+    if work.list && files.len() > 1 && !quiet {
+        work.table.borrow().totals()?;
     }
-    Ok(status)
+    Ok(work.status.get())
+}
+
+/// How closely to compress.
+fn level(args: &Args, family: &Family) -> anyhow::Result<u32> {
+    let mut level = family.level;
+    for (option, value) in args.all() {
+        level = match option {
+            "fast" => 1,
+            "best" => 9,
+            // The digits of `gzip -19` are two options.
+            "level" if family.format == Format::Gzip => match value.as_bytes() {
+                digits if digits.contains(&b'0') => return usage_error("unknown option -0"),
+                [.., digit] => u32::from(digit.saturating_sub(b'0')),
+                [] => level,
+            },
+            "level" => args.number("level")?.unwrap_or(level),
+            _ => level,
+        };
+    }
+    Ok(level)
 }
 
 /// The file, or with `recursive` the files below a folder.
@@ -173,58 +201,107 @@ fn below(path: &Path, recursive: bool) -> Vec<PathBuf> {
     names.iter().filter(|name| !name.is_symlink()).flat_map(|name| below(name, true)).collect()
 }
 
+/// A file that is being read.
+struct Input {
+    data: Box<dyn BufRead>,
+    /// What it was when it was opened: reading changes when it was read last.
+    meta: Metadata,
+    /// Bytes that were read of it.
+    count: Rc<Cell<u64>>,
+}
+
+/// Counts what is read or written.
+struct Counted<T> {
+    inner: T,
+    count: Rc<Cell<u64>>,
+}
+
+impl<T> Counted<T> {
+    fn add(&self, count: usize) {
+        self.count.set(self.count.get() + u64::try_from(count).unwrap_or(0));
+    }
+}
+
+impl<T: Read> Read for Counted<T> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.inner.read(out).inspect(|count| self.add(*count))
+    }
+}
+
+impl<T: Write> Write for Counted<T> {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.inner.write(data).inspect(|count| self.add(*count))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// What a packed file holds.
+struct Unpacked<'a> {
+    data: Box<dyn Read + 'a>,
+    head: Head,
+    /// The method's name in a list.
+    method: &'static str,
+}
+
 impl Work<'_> {
-    /// Prints what was wrong; the status that it means.
-    fn complain(&self, file: &Path, error: &anyhow::Error) -> u8 {
-        let shown =
-            if file == Path::new("-") { "stdin".into() } else { file.display().to_string() };
-        let garbage = error.chain().any(is_garbage);
-        let skipped = error.downcast_ref::<Skipped>().map(|skipped| skipped.1);
-        if !(self.quiet
-            && (garbage || matches!(skipped, Some(Why::Exists | Why::Unfit | Why::Folder))))
-        {
-            match skipped {
-                Some(Why::Exists) if self.family.format == Format::Gzip => {
-                    eprintln!("{}: {error:#}", self.family.name);
-                }
-                _ => eprintln!("{}: {shown}: {error:#}", self.family.name),
-            }
-        }
-        match skipped {
-            Some(Why::NoFile) => 1,
-            // An error to xz; the others only warn.
-            Some(Why::Exists) if self.family.format == Format::Xz => 1,
-            Some(Why::Unfit) if self.family.format == Format::Gzip && self.quiet => 0,
-            Some(_) => self.family.skipped,
-            None if garbage => 2,
-            None => self.family.damaged,
+    fn is_gzip(&self) -> bool {
+        self.family.format == Format::Gzip
+    }
+
+    /// Takes a status, if none that is worse was before it.
+    fn worse(&self, code: u8) {
+        let now = self.status.get();
+        if now != self.family.damaged && code != 0 {
+            self.status.set(code);
         }
     }
 
     fn file(&self, path: &Path) -> anyhow::Result<()> {
         let stdin = path == Path::new("-");
-        if self.test || self.list {
-            let mut input = open(path)?;
-            let size = copy(&mut *self.unpacker(&mut input)?, &mut io::sink())?;
-            return if self.list { self.listing(path, size) } else { Ok(()) };
+        let looks = self.test || self.list || self.task == Task::Unpack;
+        if self.is_gzip() && self.recursive && looks && !stdin {
+            // Below folders, what has no ending is no packed file.
+            if self.endings.target(path, Task::Unpack, false).is_err() {
+                return Ok(());
+            }
         }
-        let target = match &self.output {
-            Some(output) => output.clone(),
-            None if stdin => "-".into(),
-            None => self.target(path, self.task)?,
-        };
+        if self.test || self.list {
+            return self.look(path);
+        }
+        let made = self.output.clone().or_else(|| stdin.then(|| PathBuf::from("-")));
+        if self.is_gzip() && made.is_none() {
+            check(path, self.force)?;
+        }
         let mut input = open(path)?;
+        let target = match made {
+            Some(made) => made,
+            None => self.endings.target(path, self.task, self.force)?,
+        };
         if target == Path::new("-") {
             if self.task == Task::Pack && !self.force && io::stdout().is_terminal() {
-                return Err(Skipped(
-                    "compressed data is not written to a terminal".into(),
-                    Why::Unfit,
-                )
-                .into());
+                let text = "compressed data is not written to a terminal";
+                return Err(Skipped(text.into(), Why::Unfit).into());
             }
             let mut out = io::stdout().lock();
-            self.convert(&mut input, &mut out)?;
-            return Ok(out.flush()?);
+            let sizes = if self.task == Task::Pack {
+                self.begin(path);
+                self.pack(&mut input, path, &mut out)?
+            } else {
+                let pass = self.force && (self.task == Task::Show || self.is_gzip());
+                let mut unpacked = self.unpacker(&mut *input.data, pass)?;
+                self.begin(path);
+                self.unpack(&mut unpacked, path, &input.count, &mut out)?
+            };
+            out.flush()?;
+            if !stdin {
+                self.end(&sizes, &target, false);
+            } else if self.verbose && self.task == Task::Pack {
+                eprintln!("{}", sizes.ratio());
+            }
+            return Ok(());
         }
         let kind = fs::symlink_metadata(path)?;
         if !stdin && !kind.is_file() && !self.force {
@@ -237,168 +314,264 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Begins the line that `-v` prints.
+    fn begin(&self, path: &Path) {
+        if self.verbose {
+            report::begin(path);
+        }
+    }
+
+    fn end(&self, sizes: &Sizes, target: &Path, kept: bool) {
+        if self.verbose {
+            report::end(sizes, target, kept);
+        }
+    }
+
+    /// Reads a packed file for what it holds.
+    fn look(&self, path: &Path) -> anyhow::Result<()> {
+        let stdin = path == Path::new("-");
+        let Input { mut data, meta, count } = open(path)?;
+        let mut unpacked = self.unpacker(&mut *data, false)?;
+        if self.test {
+            self.begin(path);
+        }
+        let mut crc = Summed(flate2::Crc::new());
+        let sizes = self.unpack(&mut unpacked, path, &count, &mut crc)?;
+        if !self.list {
+            if self.verbose {
+                eprintln!(" OK");
+            }
+            return Ok(());
+        }
+        let named = unpacked.head.name.as_deref().filter(|_| self.names).map(OsStr::from_bytes);
+        let name = match named {
+            Some(name) => PathBuf::from(name),
+            None if stdin => PathBuf::from("stdout"),
+            None => self.endings.target(path, Task::Unpack, false).unwrap_or_else(|_| path.into()),
+        };
+        let (method, head) = (unpacked.method, &unpacked.head);
+        let crc = Some(crc.0.sum()).filter(|_| method == DEFLATE);
+        let changed = match head.time {
+            time @ 1.. if self.names => time.into(),
+            _ if meta.is_file() => meta.mtime(),
+            _ => 0,
+        };
+        let entry = Entry { method, crc, changed, sizes, name: &name };
+        Ok(self.table.borrow_mut().add(&entry)?)
+    }
+
     /// Writes a new file with the times and the mode of the old one.
-    fn to_file(
-        &self,
-        input: &mut dyn io::BufRead,
-        from: &Path,
-        target: &Path,
-    ) -> anyhow::Result<()> {
-        if target.exists() {
+    fn to_file(&self, input: &mut Input, from: &Path, target: &Path) -> anyhow::Result<()> {
+        if self.task == Task::Pack {
+            let file = self.create(target)?;
+            self.begin(from);
+            let done = self.pack(input, from, &mut &file);
+            return self.finish(&file, from, input, None, target, done);
+        }
+        let Input { data, count, .. } = input;
+        let mut unpacked = self.unpacker(&mut **data, false)?;
+        let head = unpacked.head.clone();
+        let named = head.name.as_deref().filter(|_| self.names).map(OsStr::from_bytes);
+        let target = named.map_or_else(|| target.to_owned(), |name| target.with_file_name(name));
+        let file = self.create(&target)?;
+        self.begin(from);
+        let done = self.unpack(&mut unpacked, from, count, &mut &file);
+        drop(unpacked);
+        let time = Some(head.time).filter(|time| self.names && *time != 0);
+        self.finish(&file, from, input, time, &target, done)
+    }
+
+    /// Makes a file that only we can read before it has the mode of the old one.
+    fn create(&self, target: &Path) -> anyhow::Result<File> {
+        if target.symlink_metadata().is_ok() {
             if !self.force {
                 let text = format!("{} already exists;\tnot overwritten", target.display());
                 return Err(Skipped(text, Why::Exists).into());
             }
             fs::remove_file(target)?;
         }
-        // Nobody else reads it before it has the mode of the old one.
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(target)?;
-        // Reading it changes when it was read last.
-        let old = fs::metadata(from);
-        let done = self.convert(input, &mut &file);
-        let garbage = done.as_ref().is_err_and(|error| error.chain().any(is_garbage));
-        if done.is_err() && !garbage {
-            let _ = fs::remove_file(target);
-            return done;
-        }
-        match old {
-            Ok(old) if from != Path::new("-") => {
-                file.set_permissions(fs::Permissions::from_mode(
-                    old.permissions().mode() & 0o7777,
-                ))?;
-                let times = fs::FileTimes::new()
-                    .set_modified(old.modified()?)
-                    .set_accessed(old.accessed()?);
-                file.set_times(times)?;
-            }
-            _ => file.set_permissions(fs::Permissions::from_mode(0o644))?,
-        }
-        done
+        let new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(target);
+        new.map_err(|error| {
+            let text = format!("{}: {}", target.display(), reason(&error));
+            Skipped(text, Why::Unmade).into()
+        })
     }
 
-    fn convert(&self, input: &mut dyn io::BufRead, out: &mut dyn Write) -> anyhow::Result<()> {
-        if self.task == Task::Pack {
-            let mut writer = self.family.format.writer(self.level, out)?;
-            copy(input, &mut writer)?;
-            return Ok(writer.finish()?);
+    /// Gives a new file the old one's mode and times, or the time that the data had; or removes it,
+    /// if the data was not good.
+    fn finish(
+        &self,
+        file: &File,
+        from: &Path,
+        input: &Input,
+        time: Option<u32>,
+        target: &Path,
+        done: anyhow::Result<Sizes>,
+    ) -> anyhow::Result<()> {
+        if done.is_err() {
+            let _ = fs::remove_file(target);
+            return done.map(drop);
         }
-        // What came before the damage is passed on.
-        let copied = copy(&mut *self.unpacker(input)?, out);
-        out.flush()?;
-        copied?;
+        if from == Path::new("-") {
+            file.set_permissions(fs::Permissions::from_mode(0o644))?;
+        } else {
+            let mode = input.meta.permissions().mode() & 0o7777;
+            file.set_permissions(fs::Permissions::from_mode(mode))?;
+            let modified = match time {
+                Some(time) => SystemTime::UNIX_EPOCH + Duration::from_secs(time.into()),
+                None => input.meta.modified()?,
+            };
+            let times = fs::FileTimes::new().set_modified(modified);
+            file.set_times(times.set_accessed(input.meta.accessed()?))?;
+        }
+        if self.synchronous {
+            file.sync_all()?;
+        }
+        self.end(&done?, target, self.keep);
         Ok(())
     }
 
-    fn unpacker<'a>(&self, input: &'a mut dyn io::BufRead) -> anyhow::Result<Box<dyn Read + 'a>> {
-        let begin = input.fill_buf()?;
-        let magic = self.family.format.magic();
-        if begin.is_empty() && self.family.format != Format::Gzip {
-            anyhow::ensure!(
-                self.family.format == Format::Bzip2 || self.force,
-                "unexpected end of input"
-            );
+    fn pack(&self, input: &mut Input, from: &Path, out: &mut dyn Write) -> anyhow::Result<Sizes> {
+        let count = Rc::new(Cell::new(0));
+        let out = Counted { inner: out, count: Rc::clone(&count) };
+        let mut head = 0;
+        let mut writer = if self.is_gzip() {
+            let (name, time) = self.described(from, &input.meta);
+            let length = name.as_ref().map_or(0, |name| name.len() + 1);
+            head = 18 + u64::try_from(length).unwrap_or(0);
+            Writer::Gzip(gzip::writer(self.level, name, time, Box::new(out)))
+        } else {
+            self.family.format.writer(self.level, out)?
+        };
+        let plain = copy(&mut *input.data, &mut writer)?;
+        writer.finish()?;
+        Ok(Sizes { packed: count.get(), plain, head })
+    }
+
+    /// The name and the time that a packed file keeps.
+    fn described(&self, from: &Path, meta: &Metadata) -> (Option<Vec<u8>>, u32) {
+        if !self.names {
+            return (None, 0);
         }
-        if begin.len() >= magic.len() && !self.family.format.reads(begin) {
-            // `zcat` reads only its own format; what is not compressed passes with --force.
-            if self.force && self.task == Task::Show {
-                return Ok(Box::new(input));
+        let name = from.file_name().filter(|_| from != Path::new("-"));
+        let name = name.map(|name| name.as_bytes().to_vec());
+        if !meta.is_file() {
+            return (name, 0);
+        }
+        match u32::try_from(meta.mtime()) {
+            Ok(time @ 1..) => (name, time),
+            _ => {
+                if !self.quiet {
+                    let shown = if name.is_some() { from } else { Path::new("stdin") };
+                    let text = "warning: file timestamp out of range for gzip format";
+                    eprintln!("{}: {}: {text}", self.family.name, shown.display());
+                }
+                self.worse(2);
+                (name, 0)
+            }
+        }
+    }
+
+    /// Writes what a packed file holds; what came before damage is passed on.
+    fn unpack(
+        &self,
+        unpacked: &mut Unpacked<'_>,
+        from: &Path,
+        count: &Cell<u64>,
+        out: &mut dyn Write,
+    ) -> anyhow::Result<Sizes> {
+        let plain = Rc::new(Cell::new(0));
+        let mut out = Counted { inner: out, count: Rc::clone(&plain) };
+        let copied = copy(&mut *unpacked.data, &mut out).map_err(anyhow::Error::from);
+        out.flush()?;
+        if let Err(error) = copied {
+            if !is_garbage(&error) {
+                return Err(error);
+            }
+            // The data was good all the same.
+            self.worse(complain(self.family, self.quiet, Task::Unpack, from, &error));
+        }
+        Ok(Sizes { packed: count.get(), plain: plain.get(), head: unpacked.head.size })
+    }
+
+    /// What a packed file holds; with `pass`, what is not packed is passed on.
+    fn unpacker<'a>(&self, data: &'a mut dyn BufRead, pass: bool) -> anyhow::Result<Unpacked<'a>> {
+        if self.is_gzip() {
+            return unpack_gzip(data, pass);
+        }
+        let format = self.family.format;
+        let begin = data.fill_buf()?;
+        let magic = format.magic();
+        if begin.is_empty() {
+            anyhow::ensure!(format == Format::Bzip2 || self.force, "unexpected end of input");
+        }
+        let head = Head::default();
+        if begin.len() >= magic.len() && !format.reads(begin) {
+            // What is not compressed passes with --force.
+            if pass {
+                return Ok(Unpacked { data: Box::new(data), head, method: "" });
             }
             anyhow::bail!("not in {} format", self.family.name);
         }
         anyhow::ensure!(!begin.is_empty(), "unexpected end of file");
-        Ok(self.family.format.reader(input)?)
+        Ok(Unpacked { data: format.reader(data)?, head, method: "" })
     }
+}
 
-    /// gzip takes a packed file by the name that it had before as well.
-    fn found(&self, path: &Path) -> PathBuf {
-        let name = path.as_os_str().as_bytes();
-        let mut endings = self.family.endings.iter().map(|(ending, _)| ending.as_bytes());
-        if self.family.format != Format::Gzip
-            || self.task == Task::Pack
-            || path == Path::new("-")
-            || path.symlink_metadata().is_ok()
-            || endings.clone().any(|ending| name.ends_with(ending))
-        {
-            return path.to_owned();
+/// The method of members of `gzip`.
+const DEFLATE: &str = "defla";
+
+/// What `gzip` reads: its own files, those of `compress` and of `pack`.
+fn unpack_gzip(data: &mut dyn BufRead, pass: bool) -> anyhow::Result<Unpacked<'_>> {
+    let mut start = Vec::new();
+    (&mut *data).take(2).read_to_end(&mut start)?;
+    let magic = start.first_chunk().copied();
+    let packed = start.first() == Some(&0x1f);
+    let data = io::Cursor::new(start).chain(data);
+    let head = Head::default();
+    Ok(match magic {
+        Some(magic) if gzip::MAGICS.contains(&magic) => {
+            let members = Members::new(data, pass)?;
+            let head = members.head().clone();
+            Unpacked { data: Box::new(members), head, method: DEFLATE }
         }
-        let with = |ending: &[u8]| PathBuf::from(OsString::from_vec([name, ending].concat()));
-        endings
-            .clone()
-            .map(with)
-            .find(|path| path.exists())
-            .unwrap_or_else(|| endings.next().map_or_else(|| path.to_owned(), with))
+        Some(magic) if magic == lzw::MAGIC => {
+            Unpacked { data: Box::new(lzw::Lzw::new(data)?), head, method: "compr" }
+        }
+        Some(pack::MAGIC) => {
+            Unpacked { data: Box::new(pack::Packed::new(data)?), head, method: "pack" }
+        }
+        None if !pass || packed => return Err(io::Error::from(Fault::End).into()),
+        _ if pass => Unpacked { data: Box::new(data), head, method: "" },
+        _ => return Err(io::Error::from(Fault::Foreign).into()),
+    })
+}
+
+/// Takes data for its checksum.
+struct Summed(flate2::Crc);
+
+impl Write for Summed {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.0.update(data);
+        Ok(data.len())
     }
 
-    /// The name of the file to make.
-    fn target(&self, path: &Path, task: Task) -> anyhow::Result<PathBuf> {
-        let name = path.as_os_str().as_bytes();
-        let endings = || {
-            let own = self.ending.as_deref().map(|own| (own.as_bytes(), &b""[..]));
-            own.into_iter()
-                .chain(self.family.endings.iter().map(|(e, r)| (e.as_bytes(), r.as_bytes())))
-        };
-        let known = endings().find(|(e, _)| name.len() > e.len() && name.ends_with(e));
-        let made: Vec<u8> = match (task, known) {
-            (Task::Pack, Some((ending, _))) if !self.force => {
-                let text = format!(
-                    "already has {} suffix -- unchanged",
-                    OsStr::from_bytes(ending).display()
-                );
-                return Err(Skipped(text, Why::Unfit).into());
-            }
-            (Task::Pack, _) => {
-                let ending = endings().next().map_or(&b""[..], |(ending, _)| ending);
-                [name, ending].concat()
-            }
-            (_, Some((ending, instead))) => {
-                [name.get(..name.len() - ending.len()).unwrap_or(name), instead].concat()
-            }
-            (_, None) if self.family.format == Format::Bzip2 => [name, b".out"].concat(),
-            (_, None) => return Err(Skipped("unknown suffix -- ignored".into(), Why::Unfit).into()),
-        };
-        Ok(OsString::from_vec(made).into())
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "a ratio of three digits")]
-    fn listing(&self, path: &Path, size: u64) -> anyhow::Result<()> {
-        let packed = fs::metadata(path).with_context(|| "cannot be listed")?.len();
-        let name = self.target(path, Task::Unpack).unwrap_or_else(|_| path.to_owned());
-        // gzip does not count the header and the trailer, 18 bytes and the name.
-        let mut header = [0; 512];
-        let count = File::open(path)?.read(&mut header)?;
-        let named = header.get(3).is_some_and(|flags| flags & 8 != 0);
-        let after = header.get(10..count).unwrap_or_default();
-        let length =
-            if named { after.iter().position(|b| *b == 0).map_or(0, |at| at + 1) } else { 0 };
-        let head = 18.0 + length as f64;
-        println!("{}", row(packed, size, head, &name.display().to_string()));
-        let (all_packed, all_size, _) = self.totals.get();
-        self.totals.set((all_packed + packed, all_size + size, head));
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
 
-/// A line of `-l`.
-#[expect(clippy::cast_precision_loss, reason = "a ratio of three digits")]
-fn row(packed: u64, size: u64, head: f64, name: &str) -> String {
-    let data = packed as f64 - head;
-    let ratio = if size == 0 { 0.0 } else { 100.0 * (size as f64 - data) / size as f64 };
-    format!("{packed:>19} {size:>19} {ratio:>5.1}% {name}")
-}
-
-fn is_garbage(error: &(dyn std::error::Error + 'static)) -> bool {
-    let inner = error.downcast_ref::<io::Error>().and_then(|error| error.get_ref());
-    error.is::<TrailingGarbage>() || inner.is_some_and(|inner| inner.is::<TrailingGarbage>())
-}
-
-fn open(path: &Path) -> anyhow::Result<Box<dyn io::BufRead>> {
-    if path == Path::new("-") {
-        return Ok(Box::new(BufReader::with_capacity(1 << 17, io::stdin())));
-    }
-    let file =
-        File::open(path).map_err(|error| Skipped(crate::applet::reason(&error), Why::NoFile))?;
-    if file.metadata()?.is_dir() {
+fn open(path: &Path) -> anyhow::Result<Input> {
+    let file = if path == Path::new("-") {
+        File::from(rustix::io::dup(rustix::stdio::stdin())?)
+    } else {
+        File::open(path).map_err(|error| Skipped(reason(&error), Why::NoFile))?
+    };
+    let meta = file.metadata()?;
+    if meta.is_dir() {
         return Err(Skipped("is a directory -- ignored".into(), Why::Folder).into());
     }
-    Ok(Box::new(BufReader::with_capacity(1 << 17, file)))
+    let count = Rc::new(Cell::new(0));
+    let counted = Counted { inner: file, count: Rc::clone(&count) };
+    Ok(Input { data: Box::new(BufReader::with_capacity(1 << 17, counted)), meta, count })
 }
