@@ -4,6 +4,7 @@
 pub(crate) mod command;
 mod endings;
 mod gzip;
+mod input;
 mod lzw;
 mod pack;
 mod refusals;

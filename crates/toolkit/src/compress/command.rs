@@ -3,8 +3,8 @@
 use super::{
     Format, Writer, copy,
     endings::Endings,
-    gzip::{self, Fault, Head, Members},
-    lzw, pack,
+    gzip::{self, Head},
+    input::{Counted, DEFLATE, Input, Summed, Unpacked, open, unpack_gzip},
     refusals::{Skipped, Why, check, complain, is_garbage},
     report::{self, Entry, Sizes, Table},
 };
@@ -13,7 +13,7 @@ use std::{
     cell::{Cell, RefCell},
     ffi::{OsStr, OsString},
     fs::{self, File, Metadata, OpenOptions},
-    io::{self, BufRead, BufReader, IsTerminal as _, Read, Write},
+    io::{self, BufRead, IsTerminal as _, Write},
     os::unix::{
         ffi::OsStrExt as _,
         fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
@@ -199,51 +199,6 @@ fn below(path: &Path, recursive: bool) -> Vec<PathBuf> {
     let mut names: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     names.sort();
     names.iter().filter(|name| !name.is_symlink()).flat_map(|name| below(name, true)).collect()
-}
-
-/// A file that is being read.
-struct Input {
-    data: Box<dyn BufRead>,
-    /// What it was when it was opened: reading changes when it was read last.
-    meta: Metadata,
-    /// Bytes that were read of it.
-    count: Rc<Cell<u64>>,
-}
-
-/// Counts what is read or written.
-struct Counted<T> {
-    inner: T,
-    count: Rc<Cell<u64>>,
-}
-
-impl<T> Counted<T> {
-    fn add(&self, count: usize) {
-        self.count.set(self.count.get() + u64::try_from(count).unwrap_or(0));
-    }
-}
-
-impl<T: Read> Read for Counted<T> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        self.inner.read(out).inspect(|count| self.add(*count))
-    }
-}
-
-impl<T: Write> Write for Counted<T> {
-    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        self.inner.write(data).inspect(|count| self.add(*count))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
-}
-
-/// What a packed file holds.
-struct Unpacked<'a> {
-    data: Box<dyn Read + 'a>,
-    head: Head,
-    /// The method's name in a list.
-    method: &'static str,
 }
 
 impl Work<'_> {
@@ -516,62 +471,4 @@ impl Work<'_> {
         anyhow::ensure!(!begin.is_empty(), "unexpected end of file");
         Ok(Unpacked { data: format.reader(data)?, head, method: "" })
     }
-}
-
-/// The method of members of `gzip`.
-const DEFLATE: &str = "defla";
-
-/// What `gzip` reads: its own files, those of `compress` and of `pack`.
-fn unpack_gzip(data: &mut dyn BufRead, pass: bool) -> anyhow::Result<Unpacked<'_>> {
-    let mut start = Vec::new();
-    (&mut *data).take(2).read_to_end(&mut start)?;
-    let magic = start.first_chunk().copied();
-    let packed = start.first() == Some(&0x1f);
-    let data = io::Cursor::new(start).chain(data);
-    let head = Head::default();
-    Ok(match magic {
-        Some(magic) if gzip::MAGICS.contains(&magic) => {
-            let members = Members::new(data, pass)?;
-            let head = members.head().clone();
-            Unpacked { data: Box::new(members), head, method: DEFLATE }
-        }
-        Some(magic) if magic == lzw::MAGIC => {
-            Unpacked { data: Box::new(lzw::Lzw::new(data)?), head, method: "compr" }
-        }
-        Some(pack::MAGIC) => {
-            Unpacked { data: Box::new(pack::Packed::new(data)?), head, method: "pack" }
-        }
-        None if !pass || packed => return Err(io::Error::from(Fault::End).into()),
-        _ if pass => Unpacked { data: Box::new(data), head, method: "" },
-        _ => return Err(io::Error::from(Fault::Foreign).into()),
-    })
-}
-
-/// Takes data for its checksum.
-struct Summed(flate2::Crc);
-
-impl Write for Summed {
-    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        self.0.update(data);
-        Ok(data.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-fn open(path: &Path) -> anyhow::Result<Input> {
-    let file = if path == Path::new("-") {
-        File::from(rustix::io::dup(rustix::stdio::stdin())?)
-    } else {
-        File::open(path).map_err(|error| Skipped(reason(&error), Why::NoFile))?
-    };
-    let meta = file.metadata()?;
-    if meta.is_dir() {
-        return Err(Skipped("is a directory -- ignored".into(), Why::Folder).into());
-    }
-    let count = Rc::new(Cell::new(0));
-    let counted = Counted { inner: file, count: Rc::clone(&count) };
-    Ok(Input { data: Box::new(BufReader::with_capacity(1 << 17, counted)), meta, count })
 }
