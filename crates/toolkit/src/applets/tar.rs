@@ -165,6 +165,8 @@ impl Filter {
         let Some(shown) = args.text("use-compress-program")?.map(str::to_owned) else {
             return Ok(None);
         };
+        // A command that ends early is an error to report, not our own end.
+        uucore::signals::disable_pipe_errors()?;
         let mut words = shown.split_whitespace();
         let Some(program) = words.next() else { return usage_error("-I needs a COMMAND") };
         let mut command = Command::new(program);

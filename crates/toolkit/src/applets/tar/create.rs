@@ -44,10 +44,10 @@ pub(super) fn create(args: &Args) -> anyhow::Result<u8> {
         let running = filter.command.stdin(Stdio::piped()).stdout(to).spawn();
         let mut running = running.map_err(|error| filter.failed(error))?;
         let to = running.stdin.take().context("no pipe")?;
-        let (status, to) = Creating::new(args, to, file)?.all(args)?;
-        drop(to);
+        let made = Creating::new(args, to, file)?.all(args).map(|(status, _)| status);
+        // What the command says is the reason, if it does not take what is written to it.
         filter.end(running)?;
-        return Ok(status);
+        return made;
     }
     let to = BufWriter::with_capacity(1 << 17, to);
     match format {
