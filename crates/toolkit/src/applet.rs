@@ -325,7 +325,12 @@ impl Applet {
             text.push_str(&format!("  {left:<26} {}\n", opt.help));
         }
         text.push_str(&format!("  {:<26} {}\n", "    --help", "print this"));
-        text.push_str(&format!("  {:<26} {}\n", "    --version", "print which toolkit it is of"));
+        if !self.options.iter().any(|option| option.long == "version") {
+            text.push_str(&format!(
+                "  {:<26} {}\n",
+                "    --version", "print which toolkit it is of"
+            ));
+        }
         if !self.notes.is_empty() {
             text.push_str(&format!("\n{}\n", self.notes));
         }

@@ -88,7 +88,7 @@ FORMAT of groups: %< the lines of FILE1, %> of FILE2, %= common lines; %dX a num
   o x X and before it -WIDTH.DIGITS as printf has it; %(A=B?T:E) T if A equals B, else E.
 FORMAT of lines: %L the line, %l without its end, %dn its number.
 In both: %% and %c'X' or %c'\\OCTAL' a character.
-Not here: -l (--paginate), for there is no pr.",
+Not here: -l (--paginate); pipe to pr instead.",
     example: "diff -u /mnt/etc/fstab.bak /mnt/etc/fstab",
     run,
 };
