@@ -1,6 +1,6 @@
 //! Adding to an archive that is there: `-r` and `-u`.
 
-use super::create::Creating;
+use super::create::{Creating, Made, removed};
 use crate::{
     applet::{Args, usage_error},
     archive::{Counted, tape::Archive},
@@ -28,13 +28,13 @@ pub(super) fn append(args: &Args) -> anyhow::Result<u8> {
     if args.has("update") {
         creating.there = there;
     }
-    let (status, mut to) = creating.all(args)?;
+    let Made { mut to, status, remove } = creating.all(args)?;
     to.flush()?;
     // What was padding before may be longer than what is now.
     let mut file = to.into_inner().map_err(std::io::IntoInnerError::into_error)?;
     let end = file.stream_position()?;
     file.set_len(end)?;
-    Ok(status)
+    Ok(removed(&remove, status))
 }
 
 /// Where the archive's end is, and the times of what is in it.

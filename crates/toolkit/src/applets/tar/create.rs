@@ -44,26 +44,50 @@ pub(super) fn create(args: &Args) -> anyhow::Result<u8> {
         let running = filter.command.stdin(Stdio::piped()).stdout(to).spawn();
         let mut running = running.map_err(|error| filter.failed(error))?;
         let to = running.stdin.take().context("no pipe")?;
-        let made = Creating::new(args, to, file)?.all(args).map(|(status, _)| status);
+        let made = Creating::new(args, to, file)?.all(args);
+        let made = made.map(|made| (made.status, made.remove));
         // What the command says is the reason, if it does not take what is written to it.
         filter.end(running)?;
-        return made;
+        return made.map(|(status, remove)| removed(&remove, status));
     }
     let to = BufWriter::with_capacity(1 << 17, to);
     match format {
         None => {
-            let (status, mut to) = Creating::new(args, to, file)?.all(args)?;
+            let Made { mut to, status, remove } = Creating::new(args, to, file)?.all(args)?;
             to.flush()?;
-            Ok(status)
+            Ok(removed(&remove, status))
         }
         Some(format) => {
             let level = if format == Format::Zstd { 3 } else { 6 };
             let writer: Writer<'_> = format.writer(level, to)?;
-            let (status, writer) = Creating::new(args, writer, file)?.all(args)?;
-            writer.finish()?;
-            Ok(status)
+            let Made { to, status, remove } = Creating::new(args, writer, file)?.all(args)?;
+            to.finish()?;
+            Ok(removed(&remove, status))
         }
     }
+}
+
+/// An archive that is made, but for what its writer still holds.
+pub(super) struct Made<W> {
+    pub(super) to: W,
+    pub(super) status: u8,
+    /// What --remove-files takes away when all of it is written.
+    pub(super) remove: Vec<PathBuf>,
+}
+
+/// Removes files that are in an archive; the status then.
+pub(super) fn removed(files: &[PathBuf], status: u8) -> u8 {
+    let mut status = status;
+    for path in files.iter().rev() {
+        let folder = path.symlink_metadata().is_ok_and(|meta| meta.is_dir());
+        let removed = if folder { fs::remove_dir(path) } else { fs::remove_file(path) };
+        if let Err(error) = removed {
+            let reason = crate::applet::reason(&error);
+            eprintln!("tar: {}: Cannot unlink: {reason}", path.display());
+            status = 2;
+        }
+    }
+    status
 }
 
 /// An archive that is being made.
@@ -163,7 +187,7 @@ impl<W: Write> Creating<W> {
         })
     }
 
-    pub(super) fn all(mut self, args: &Args) -> anyhow::Result<(u8, W)> {
+    pub(super) fn all(mut self, args: &Args) -> anyhow::Result<Made<W>> {
         let names = wanted(args)?;
         for (at, name) in names.iter().enumerate() {
             // Each -C is relative to the one before it.
@@ -171,19 +195,12 @@ impl<W: Write> Creating<W> {
             let base: PathBuf = folders.map(|(_, value, _)| value).collect();
             self.add(&base, Path::new(name), None)?;
         }
-        for path in self.remove.take().unwrap_or_default().iter().rev() {
-            let folder = path.symlink_metadata().is_ok_and(|meta| meta.is_dir());
-            let removed = if folder { fs::remove_dir(path) } else { fs::remove_file(path) };
-            if let Err(error) = removed {
-                let reason = crate::applet::reason(&error);
-                eprintln!("tar: {}: Cannot unlink: {reason}", path.display());
-                self.failed = true;
-            }
-        }
         if self.failed {
             eprintln!("tar: Exiting with failure status due to previous errors");
         }
-        Ok((if self.failed { 2 } else { 0 }, self.archive.into_inner()?))
+        let status = if self.failed { 2 } else { 0 };
+        let to = self.archive.into_inner()?;
+        Ok(Made { to, status, remove: self.remove.unwrap_or_default() })
     }
 
     /// Adds a file, and what is below it.
