@@ -10,6 +10,7 @@ pub(crate) mod clear;
 pub(crate) mod cmp;
 pub(crate) mod cpio;
 pub(crate) mod curl;
+pub(crate) mod dd;
 pub(crate) mod diff;
 pub(crate) mod dmesg;
 pub(crate) mod efibootmgr;

@@ -28,6 +28,7 @@ mod compress;
 mod conversion;
 mod curl;
 mod dates;
+mod dd;
 mod devices;
 mod diff;
 mod dns;

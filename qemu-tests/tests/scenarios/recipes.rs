@@ -8,7 +8,7 @@ mod repair;
 mod rescue;
 mod wipe;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use qemu_tests::{Bundle, Operator};
 use serde_json::Value;
 use std::{
@@ -43,10 +43,18 @@ fn digest(disk: &Path) -> Result<String> {
 }
 
 /// A file of an installed system's root file system, which is the disk's third partition after an ESP of 64 MiB.
+///
+/// The machine was switched off while the system ran, so the journal is replayed first, as the next mount would do.
 fn file(disk: &Path, path: &str) -> Result<String> {
     const START: u64 = (1 + 1 + 64) << 20;
-    let mut debugfs = Command::new("debugfs");
-    debugfs.args(["-R", &format!("cat {path}")]);
-    let output = debugfs.arg(format!("{}?offset={START}", disk.display())).output()?;
+    let partition = format!("{}?offset={START}", disk.display());
+    let check = Command::new("e2fsck").args(["-f", "-y", &partition]).output()?;
+    // 1: something was mended.
+    ensure!(matches!(check.status.code(), Some(0 | 1)), "e2fsck: {check:?}");
+    let output =
+        Command::new("debugfs").args(["-R", &format!("cat {path}"), &partition]).output()?;
+    // The first line is its version; the exit status tells nothing.
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(said.lines().count() < 2, "{path} on {partition}: {said}");
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
