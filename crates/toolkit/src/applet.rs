@@ -27,7 +27,7 @@ pub(crate) struct Applet {
     /// What it does, one line.
     pub(crate) summary: &'static str,
     /// What follows the name on the usage lines, one a line. Where it has the word COMMAND, the
-    /// options end at the first operand.
+    /// options end at the first operand; where it has EXPRESSION, all words are operands.
     pub(crate) usage: &'static str,
     /// Its options; `--help` and `--version` come on top.
     pub(crate) options: &'static [Opt],
@@ -168,7 +168,9 @@ impl Applet {
         // Writing to a pipe that nobody reads ends us quietly, as it does other commands.
         let _ = uucore::signals::enable_pipe_errors();
         let args = args.into_iter().skip(1).collect::<Vec<_>>();
-        if args.iter().take_while(|a| *a != "--").any(|a| a == "--help") {
+        let expression = self.usage.contains("EXPRESSION");
+        let asked = if expression { args.len().min(1) } else { args.len() };
+        if args.iter().take(asked).take_while(|a| *a != "--").any(|a| a == "--help") {
             return i32::from(std::io::stdout().write_all(self.help().as_bytes()).is_err());
         }
         if args.len() == 1 && args.iter().all(|a| a == "--version") {
@@ -198,6 +200,7 @@ impl Applet {
                 continue;
             }
             match arg.as_bytes() {
+                _ if self.usage.contains("EXPRESSION") => parsed.operands.push(arg),
                 b"--" => {
                     parsed.operands.extend(rest.by_ref());
                 }

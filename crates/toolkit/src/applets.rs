@@ -18,6 +18,7 @@ pub(crate) mod ethtool;
 pub(crate) mod fdisk;
 pub(crate) mod fetch;
 pub(crate) mod file;
+pub(crate) mod find;
 pub(crate) mod findmnt;
 pub(crate) mod flock;
 pub(crate) mod free;

@@ -44,6 +44,16 @@ pub(crate) fn offset(seconds: i64) -> i64 {
     moment.map_or(0, |moment| i64::from(TimeZone::system().to_offset(moment).seconds()))
 }
 
+/// A moment, seconds since 1970, as a format says (strftime(3)).
+///
+/// # Errors
+/// What is wrong with the format, or that the moment is beyond all calendars.
+pub(crate) fn formatted(format: &[u8], seconds: i64, utc: bool) -> Result<Vec<u8>, jiff::Error> {
+    let zone = if utc { TimeZone::UTC } else { TimeZone::system() };
+    let moment = Timestamp::from_second(seconds)?.to_zoned(zone);
+    Ok(jiff::fmt::strtime::format(format, &moment)?.into_bytes())
+}
+
 /// The date of a moment, seconds since 1970, in UTC.
 pub(crate) fn utc(seconds: i64) -> Date {
     let (days, rest) = (seconds.div_euclid(86400), seconds.rem_euclid(86400));

@@ -35,6 +35,7 @@ mod dns;
 mod editor;
 mod efi;
 mod exec;
+mod find;
 mod glob;
 mod http;
 mod icmp;

@@ -63,25 +63,6 @@ fn run_uutils(name: &str, main: fn(Vec<OsString>) -> i32, args: Vec<OsString>) -
     }
 }
 
-/// The arguments as text, which is all that findutils takes.
-fn text(name: &str, args: Vec<OsString>, main: impl FnOnce(&[&str]) -> i32) -> i32 {
-    let words: Option<Vec<&str>> = args.iter().map(|arg| arg.to_str()).collect();
-    match words {
-        Some(words) => main(&words),
-        None => {
-            eprintln!("{name}: an argument is not UTF-8");
-            2
-        }
-    }
-}
-
-fn find(args: Vec<OsString>) -> i32 {
-    let main = |words: &[&str]| {
-        findutils::find::find_main(words, &findutils::find::StandardDependencies::new())
-    };
-    text("find", args, main)
-}
-
 /// With `cp -RH` a link to a folder that is named stands for the folder; uutils wants to write it to a file.
 fn cp(mut args: Vec<OsString>) -> i32 {
     let given = |letter: u8| {
@@ -171,6 +152,7 @@ pub(crate) static TABLE: &[Row] = &[
     own(&applets::fdisk::APPLET),
     own(&applets::fetch::APPLET),
     own(&applets::file::APPLET),
+    own(&applets::find::APPLET),
     own(&applets::findmnt::APPLET),
     own(&applets::flock::APPLET),
     own(&applets::free::APPLET),
@@ -265,8 +247,6 @@ pub(crate) static TABLE: &[Row] = &[
     own(&applets::zstd::APPLET),
     own(&applets::zstd::UNPACK),
     own(&applets::zstd::SHOW),
-    // uutils' findutils.
-    uutils("find", find),
     // uutils' coreutils.
     uutils("[", |args| uu_test::uumain(args.into_iter())),
     uutils("arch", |args| uu_arch::uumain(args.into_iter())),

@@ -1,6 +1,7 @@
 //! Dates, for `strftime` and `mktime`.
 
-use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
+use crate::dates;
+use jiff::{civil::DateTime, tz::TimeZone};
 
 fn zone(utc: bool) -> TimeZone {
     if utc { TimeZone::UTC } else { TimeZone::system() }
@@ -10,12 +11,7 @@ fn zone(utc: bool) -> TimeZone {
 pub(super) fn strftime(format: &[u8], moment: f64, utc: bool) -> Result<Vec<u8>, String> {
     #[expect(clippy::cast_possible_truncation, reason = "saturates; the range is checked next")]
     let seconds = moment.floor() as i64;
-    let moment =
-        Timestamp::from_second(seconds).map_err(|_| "strftime: no such time".to_owned())?;
-    let wrong = |error: jiff::Error| format!("strftime: {error}");
-    let moment = moment.to_zoned(zone(utc));
-    let text = jiff::fmt::strtime::format(format, &moment).map_err(wrong)?;
-    Ok(text.into_bytes())
+    dates::formatted(format, seconds, utc).map_err(|error| format!("strftime: {error}"))
 }
 
 /// The moment that `YYYY MM DD HH MM SS [DST]` names; -1 for none. Numbers beyond their ranges run over.
