@@ -274,7 +274,14 @@ impl Pattern {
                 let is_last = number + 1 == count;
                 paths_so_far = paths_so_far
                     .iter()
-                    .flat_map(|path| below(path, is_last, options))
+                    .flat_map(|path| {
+                        let mut found = below(path, is_last, options);
+                        // The folder itself ends in a slash.
+                        if is_last && let Some(folder) = found.first_mut() {
+                            sys::fs::push_path_for_pattern(folder, "");
+                        }
+                        found
+                    })
                     .collect();
                 continue;
             }
@@ -320,7 +327,7 @@ impl Pattern {
             }
         }
 
-        let results: Vec<_> = paths_so_far
+        let mut results: Vec<_> = paths_so_far
             .into_iter()
             .filter_map(|path| {
                 if let Some(filter) = path_filter
@@ -343,9 +350,13 @@ impl Pattern {
                     path_ref = stripped;
                 }
 
-                Some(path_ref.to_string())
+                // The working folder has no name here.
+                (!path_ref.is_empty()).then(|| path_ref.to_string())
             })
             .collect();
+        if count > 1 || options.star_star {
+            results.sort();
+        }
 
         tracing::debug!(target: trace_categories::PATTERN, "  => results: {results:?}");
 
