@@ -1362,6 +1362,28 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
                 let expanded_parameter_len = expanded_parameter.polymorphic_len() as i64;
                 let mut expanded_offset = offset.eval(self.shell, self.params, false).await?;
 
+                // That of an indexed array is a subscript; what comes next may be any number of
+                // elements away.
+                if let brush_parser::word::Parameter::NamedWithAllIndices { name, .. } = &parameter
+                    && let Some((_, var)) = self.shell.env().get(name)
+                    && let ShellValue::IndexedArray(elements) = var.value()
+                    && let Some((last, _)) = elements.last_key_value()
+                {
+                    if expanded_offset < 0 {
+                        expanded_offset += i64::try_from(*last).unwrap_or(i64::MAX) + 1;
+                    }
+                    match u64::try_from(expanded_offset) {
+                        Ok(first) if first <= *last => {
+                            let before = elements.range(..first).count();
+                            expanded_offset = i64::try_from(before).unwrap_or(i64::MAX);
+                        }
+                        _ => {
+                            expanded_parameter.fields.clear();
+                            return Ok(expanded_parameter);
+                        }
+                    }
+                }
+
                 // We handle negative indexes as offsets from the end of the element, with -1
                 // referencing the last element.
                 if expanded_offset < 0 {

@@ -255,6 +255,13 @@ impl Pattern {
             vec![working_dir.to_path_buf()]
         };
 
+        let is_star_star = |component: &PatternWord| {
+            matches!(component.as_slice(), [PatternPiece::Pattern(text)] if text == "**")
+        };
+        if options.star_star {
+            // Two in a row are no more than one.
+            components.dedup_by(|one, other| is_star_star(one) && is_star_star(other));
+        }
         let count = components.len();
         for (number, component) in components.into_iter().enumerate() {
             if !requires_expansion(&text_of(&component), self.enable_extended_globbing) {
@@ -267,10 +274,7 @@ impl Pattern {
                 continue;
             }
 
-            let is_star_star = |piece: &PatternPiece| {
-                matches!(piece, PatternPiece::Pattern(text) if text == "**")
-            };
-            if options.star_star && matches!(component.as_slice(), [piece] if is_star_star(piece)) {
+            if options.star_star && is_star_star(&component) {
                 let is_last = number + 1 == count;
                 paths_so_far = paths_so_far
                     .iter()
@@ -356,6 +360,7 @@ impl Pattern {
             .collect();
         if count > 1 || options.star_star {
             results.sort();
+            results.dedup();
         }
 
         tracing::debug!(target: trace_categories::PATTERN, "  => results: {results:?}");

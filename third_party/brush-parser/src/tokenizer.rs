@@ -788,7 +788,8 @@ impl<'a, R: ?Sized + std::io::BufRead> Tokenizer<'a, R> {
                     if nesting_count == 0 {
                         break;
                     }
-                    state.append_char(self.next_char()?.unwrap());
+                    let closing = self.next_char()?;
+                    state.append_char(closing.ok_or(TokenizerError::UnterminatedExpansion)?);
                 }
                 TokenEndReason::EndOfInput => {
                     return Err(TokenizerError::UnterminatedExpansion);
@@ -797,7 +798,9 @@ impl<'a, R: ?Sized + std::io::BufRead> Tokenizer<'a, R> {
             }
         }
 
-        state.append_char(self.next_char()?.unwrap());
+        // In front of it a here-document may have been cut by the end.
+        let closing = self.next_char()?;
+        state.append_char(closing.ok_or(TokenizerError::UnterminatedExpansion)?);
         Ok(())
     }
 

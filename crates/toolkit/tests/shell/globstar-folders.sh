@@ -12,3 +12,4 @@ echo */*
 echo **/y
 echo a/**/
 echo "${PWD##*/}"/**
+echo **/** a/**/**/y

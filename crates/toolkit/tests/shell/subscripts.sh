@@ -26,3 +26,8 @@ list=(a b c)
 list[${#list[@]}]=d
 list[1 + 1]=C
 echo "${list[@]}"
+gaps=([1]=b [4]=e [9]=j)
+echo "${gaps[@]:2}|${gaps[@]:4:1}|${gaps[@]:0:2}|${gaps[@]: -6:1}|${gaps[@]:10}|${gaps[@]: -20}|${#gaps[@]}"
+for part in "${gaps[@]:5}"; do echo "<$part>"; done
+read -r 'gaps[4]' 'gaps[5]' <<< 'read in two'
+declare -p gaps
