@@ -99,15 +99,15 @@ pub(crate) async fn expand_and_eval(
         .map_err(|_e| EvalError::FailedToExpandExpression(expr.to_owned()))?;
 
     // Now parse.
-    let expr = brush_parser::arithmetic::parse(&expanded_self)
-        .map_err(|_e| EvalError::ParseError(expanded_self))?;
+    let parsed = brush_parser::arithmetic::parse(&expanded_self);
 
-    // Trace if applicable.
+    // Trace if applicable, as it is written.
     if trace_if_needed && shell.options().print_commands_and_arguments {
         shell
-            .trace_command(params, std::format!("(( {expr} ))"))
+            .trace_command(params, std::format!("(( {} ))", expanded_self.trim_start()))
             .await;
     }
+    let expr = parsed.map_err(|_e| EvalError::ParseError(expanded_self))?;
 
     // Now evaluate.
     expr.eval(shell)
@@ -199,8 +199,8 @@ fn deref_lvalue(
 ) -> Result<i64, EvalError> {
     let value_str: Cow<'_, str> = match lvalue {
         ast::ArithmeticTarget::Variable(name) => get_var_value(shell, name.as_str())?,
-        ast::ArithmeticTarget::ArrayElement(name, index_expr) => {
-            let index_str = eval_expr_impl(index_expr, shell, depth)?.to_string();
+        ast::ArithmeticTarget::ArrayElement(name, key, index) => {
+            let index_str = subscript(shell, name, key, index.as_deref(), depth)?;
 
             shell
                 .env()
@@ -237,6 +237,28 @@ fn deref_lvalue(
     }
 
     eval_expr_impl(&parsed_value, shell, new_depth)
+}
+
+/// What a subscript comes to: a number, or a key as it is written.
+fn subscript(
+    shell: &mut Shell<impl extensions::ShellExtensions>,
+    name: &str,
+    key: &str,
+    index: Option<&ast::ArithmeticExpr>,
+    depth: u32,
+) -> Result<String, EvalError> {
+    let by_key = shell.env().get(name).is_some_and(|(_, var)| {
+        matches!(
+            var.value(),
+            variables::ShellValue::AssociativeArray(_)
+                | variables::ShellValue::Unset(variables::ShellValueUnsetType::AssociativeArray)
+        )
+    });
+    match index {
+        _ if by_key => Ok(key.to_owned()),
+        Some(index) => Ok(eval_expr_impl(index, shell, depth)?.to_string()),
+        None => Err(EvalError::ParseError(key.to_owned())),
+    }
 }
 
 fn apply_unary_op(
@@ -387,8 +409,8 @@ fn assign(
                 )
                 .map_err(|_err| EvalError::FailedToUpdateEnvironment)?;
         }
-        ast::ArithmeticTarget::ArrayElement(name, index_expr) => {
-            let index_str = eval_expr_impl(index_expr, shell, depth)?.to_string();
+        ast::ArithmeticTarget::ArrayElement(name, key, index) => {
+            let index_str = subscript(shell, name, key, index.as_deref(), depth)?;
 
             shell
                 .env_mut()

@@ -411,6 +411,21 @@ impl CallStack {
         self.frames.front()
     }
 
+    /// The line at which a frame is, counted from the topmost. The traps for what a command did are at
+    /// its line.
+    pub fn line_of(&self, index: usize) -> Option<usize> {
+        let about_command = |frame: &&Frame| {
+            matches!(
+                frame.frame_type,
+                FrameType::TrapHandler(
+                    traps::TrapSignal::Debug | traps::TrapSignal::Err | traps::TrapSignal::Return
+                )
+            )
+        };
+        let frame = self.frames.iter().skip(index).find(|frame| !about_command(frame));
+        frame.and_then(Frame::current_line)
+    }
+
     /// Returns the position in the current (topmost) call frame in the stack,
     /// expressed as a new `SourceInfo`. Note that this may not be identical
     /// to that frame's `SourceInfo` since it may include an offset representing

@@ -227,7 +227,7 @@ impl ShellEnvironment {
     }
 
     /// Tries to retrieve an immutable reference to the variable with the given name
-    /// in the environment.
+    /// in the environment; that of a name reference is what it stands for.
     ///
     /// # Arguments
     ///
@@ -236,7 +236,12 @@ impl ShellEnvironment {
         // Look through scopes, from the top of the stack on down.
         for (scope_type, map) in self.scopes.iter().rev() {
             if let Some(var) = map.get(name.as_ref()) {
-                return Some((*scope_type, var));
+                if var.referent().is_none() {
+                    return Some((*scope_type, var));
+                }
+                let (name, place) = self.follow(name.as_ref());
+                let (scope_type, map) = self.scopes.get(place?)?;
+                return map.get(&name).map(|var| (*scope_type, var));
             }
         }
 
@@ -244,7 +249,7 @@ impl ShellEnvironment {
     }
 
     /// Tries to retrieve a mutable reference to the variable with the given name
-    /// in the environment.
+    /// in the environment; that of a name reference is what it stands for.
     ///
     /// # Arguments
     ///
@@ -253,14 +258,61 @@ impl ShellEnvironment {
         &mut self,
         name: S,
     ) -> Option<(EnvironmentScope, &mut ShellVariable)> {
-        // Look through scopes, from the top of the stack on down.
-        for (scope_type, map) in self.scopes.iter_mut().rev() {
-            if let Some(var) = map.get_mut(name.as_ref()) {
-                return Some((*scope_type, var));
-            }
-        }
+        let (name, place) = self.follow(name.as_ref());
+        let (scope_type, map) = self.scopes.get_mut(place?)?;
+        map.get_mut(&name).map(|var| (*scope_type, var))
+    }
 
-        None
+    /// What a name comes to when name references are followed, and in which scope it is, if in any.
+    /// What a reference stands for may also be an element of an array, which is in none.
+    fn follow<'a>(&self, name: &'a str) -> (Cow<'a, str>, Option<usize>) {
+        const MOST: usize = 8;
+
+        let mut name = Cow::Borrowed(name);
+        let mut below = self.scopes.len();
+        for _ in 0..MOST {
+            let found = self.scopes[..below]
+                .iter()
+                .enumerate()
+                .rev()
+                .find_map(|(place, (_, map))| Some((place, map.get(&name)?)));
+            let Some((place, var)) = found else {
+                return (name, None);
+            };
+            let Some(referent) = var.referent() else {
+                return (name, Some(place));
+            };
+            // One of the same name stands for the global variable.
+            below = if referent == name { place.min(1) } else { self.scopes.len() };
+            name = Cow::Owned(referent.to_owned());
+        }
+        (name, None)
+    }
+
+    /// The name that a variable has when name references are followed; that of anything else is its own.
+    ///
+    /// # Arguments
+    ///
+    /// * `name` - The name of the variable.
+    pub fn referent<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        self.follow(name).0
+    }
+
+    /// Makes a name reference stand for another name. Returns whether there is one of that name.
+    ///
+    /// # Arguments
+    ///
+    /// * `name` - The name of the reference.
+    /// * `referent` - What it is to stand for.
+    pub(crate) fn redirect(&mut self, name: &str, referent: &str) -> Result<bool, error::Error> {
+        match self.get_mut_using_policy(name, EnvironmentLookup::Anywhere) {
+            Some(var) if var.is_treated_as_nameref() => {
+                var.assign(variables::ShellValueLiteral::from(referent), false)
+                    .map_err(|e| e.about(&name))?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
     }
 
     /// Tries to retrieve the string value of the variable with the given name in the
@@ -297,12 +349,26 @@ impl ShellEnvironment {
     //
 
     /// Tries to unset the variable with the given name in the environment, returning
-    /// whether or not such a variable existed.
+    /// whether or not such a variable existed; that of a name reference is what it stands for.
     ///
     /// # Arguments
     ///
     /// * `name` - The name of the variable to unset.
     pub fn unset(&mut self, name: &str) -> Result<Option<ShellVariable>, error::Error> {
+        let name = self.referent(name);
+        match name.strip_suffix(']').and_then(|name| name.split_once('[')) {
+            Some((name, index)) => self.unset_index(name, index).map(|_| None),
+            None => self.unset_itself(&name),
+        }
+    }
+
+    /// Tries to unset the variable with the given name in the environment, even if it is a name
+    /// reference, returning whether or not such a variable existed.
+    ///
+    /// # Arguments
+    ///
+    /// * `name` - The name of the variable to unset.
+    pub fn unset_itself(&mut self, name: &str) -> Result<Option<ShellVariable>, error::Error> {
         let mut local_count = 0;
         for (scope_type, map) in self.scopes.iter_mut().rev() {
             if matches!(scope_type, EnvironmentScope::Local) {
@@ -476,7 +542,25 @@ impl ShellEnvironment {
         lookup_policy: EnvironmentLookup,
         scope_if_creating: EnvironmentScope,
     ) -> Result<(), error::Error> {
-        let name = name.into();
+        let mut name = name.into();
+        if matches!(lookup_policy, EnvironmentLookup::Anywhere) {
+            if let Cow::Owned(referent) = self.referent(&name) {
+                if let Some((array, index)) =
+                    referent.strip_suffix(']').and_then(|name| name.split_once('['))
+                    && let variables::ShellValueLiteral::Scalar(value) = value
+                {
+                    return self.update_or_add_array_element(
+                        array,
+                        index.to_owned(),
+                        value,
+                        updater,
+                        lookup_policy,
+                        scope_if_creating,
+                    );
+                }
+                name = referent;
+            }
+        }
 
         let auto_export = self.export_variables_on_modification;
         if let Some(var) = self.get_mut_using_policy(&name, lookup_policy) {
@@ -516,7 +600,12 @@ impl ShellEnvironment {
         lookup_policy: EnvironmentLookup,
         scope_if_creating: EnvironmentScope,
     ) -> Result<(), error::Error> {
-        let name = name.into();
+        let mut name = name.into();
+        if matches!(lookup_policy, EnvironmentLookup::Anywhere) {
+            if let Cow::Owned(referent) = self.referent(&name) {
+                name = referent;
+            }
+        }
 
         if let Some(var) = self.get_mut_using_policy(&name, lookup_policy) {
             var.assign_at_index(index, value, false).map_err(|e| e.about(&name))?;
@@ -550,6 +639,14 @@ impl ShellEnvironment {
         target_scope: EnvironmentScope,
     ) -> Result<(), error::Error> {
         let name = name.into();
+        if matches!(target_scope, EnvironmentScope::Local) && name == "OPTIND" {
+            // `getopts` begins anew in this function, and goes on in its caller.
+            for state in ["__GETOPTS_NEXT_CHAR", "__GETOPTS_LAST_OPTIND"] {
+                let mut unset = ShellVariable::new(ShellValue::Unset(ShellValueUnsetType::Untyped));
+                unset.hide_from_enumeration();
+                self.add(state, unset, target_scope)?;
+            }
+        }
         // A local variable is exported when the one that it hides is.
         let hides_exported = matches!(target_scope, EnvironmentScope::Local)
             && self.get(name.as_str()).is_some_and(|(_, hidden)| hidden.is_exported());

@@ -16,6 +16,7 @@ use crate::env;
 use crate::error;
 use crate::escape;
 use crate::extensions;
+use crate::interp;
 use crate::patterns;
 use crate::prompt;
 use crate::shell::Shell;
@@ -101,7 +102,7 @@ impl Expansion {
             .iter()
             .any(|field| field.0.iter().any(|piece| !piece.as_str().is_empty()));
 
-        if self.undefined {
+        if self.undefined || self.from_array && self.fields.is_empty() {
             ParameterState::Undefined
         } else if non_empty {
             ParameterState::NonZeroLength
@@ -457,6 +458,7 @@ pub(crate) async fn full_expand_and_split_word(
     word_str: impl AsRef<str>,
 ) -> Result<Vec<String>, error::Error> {
     let mut expander = WordExpander::new(shell, params);
+    expander.process_substitution = true;
     expander.full_expand_with_splitting(word_str.as_ref()).await
 }
 
@@ -493,7 +495,23 @@ pub(crate) async fn basic_expand_assignment_word(
 ) -> Result<String, error::Error> {
     let mut expander = WordExpander::new(shell, params);
     expander.parser_options.tilde_expansion_after_colon = true;
+    expander.process_substitution = true;
     expander.basic_expand_to_str(word_str.as_ref()).await
+}
+
+/// Expands an argument that looks like an assignment, as [`full_expand_and_split_word`] does. In it a
+/// tilde stands for a folder where it would in an assignment, but not in POSIX mode.
+pub(crate) async fn full_expand_argument(
+    shell: &mut Shell<impl extensions::ShellExtensions>,
+    params: &ExecutionParameters,
+    word_str: impl AsRef<str>,
+) -> Result<Vec<String>, error::Error> {
+    let mut expander = WordExpander::new(shell, params);
+    expander.process_substitution = true;
+    let like_assignment = !expander.parser_options.posix_mode;
+    expander.parser_options.tilde_expansion_after_colon = like_assignment;
+    expander.parser_options.tilde_expansion_after_equals = like_assignment;
+    expander.full_expand_with_splitting(word_str.as_ref()).await
 }
 
 /// Assigns a value to a named parameter.
@@ -536,6 +554,8 @@ struct WordExpander<'a, SE: extensions::ShellExtensions> {
     in_double_quotes: bool,
     /// Whether to use heredoc expansion semantics (literal quotes, no brace expansion).
     heredoc_mode: bool,
+    /// Whether there may be process substitutions.
+    process_substitution: bool,
 }
 
 impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
@@ -551,6 +571,7 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
             disable_pathname_expansion: false,
             in_double_quotes: false,
             heredoc_mode: false,
+            process_substitution: false,
         }
     }
 
@@ -576,6 +597,7 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
             disable_pathname_expansion: !options.pathname_expand,
             in_double_quotes: false,
             heredoc_mode: false,
+            process_substitution: false,
         }
     }
 
@@ -671,7 +693,7 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
             // Heredoc bodies treat quotes as literal; only $, `, and \ trigger expansion.
             &['$', '`', '\\']
         } else {
-            &['$', '`', '\\', '\'', '\"', '~', '{']
+            &['$', '`', '\\', '\'', '\"', '~', '{', '<', '>']
         };
         if !word.contains(expansion_chars) {
             return Ok(Expansion::from(ExpansionPiece::Literal(word.to_owned())));
@@ -965,6 +987,16 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
                 cmd_output.truncate(trimmed_len);
 
                 Expansion::from(ExpansionPiece::Splittable(cmd_output))
+            }
+            brush_parser::word::WordPiece::ProcessSubstitution(kind, s) => {
+                if self.process_substitution {
+                    Expansion::from(ExpansionPiece::Unsplittable(
+                        interp::substitute_process(self.shell, self.params, &kind, &s).await?,
+                    ))
+                } else {
+                    let inside = self.basic_expand_to_str(&s).await?;
+                    Expansion::from(ExpansionPiece::Literal(std::format!("{kind}({inside})")))
+                }
             }
             brush_parser::word::WordPiece::EscapeSequence(s) => {
                 if let Some(escaped) = s.strip_prefix('\\') {
@@ -1330,6 +1362,28 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
                 let expanded_parameter_len = expanded_parameter.polymorphic_len() as i64;
                 let mut expanded_offset = offset.eval(self.shell, self.params, false).await?;
 
+                // That of an indexed array is a subscript; what comes next may be any number of
+                // elements away.
+                if let brush_parser::word::Parameter::NamedWithAllIndices { name, .. } = &parameter
+                    && let Some((_, var)) = self.shell.env().get(name)
+                    && let ShellValue::IndexedArray(elements) = var.value()
+                    && let Some((last, _)) = elements.last_key_value()
+                {
+                    if expanded_offset < 0 {
+                        expanded_offset += i64::try_from(*last).unwrap_or(i64::MAX) + 1;
+                    }
+                    match u64::try_from(expanded_offset) {
+                        Ok(first) if first <= *last => {
+                            let before = elements.range(..first).count();
+                            expanded_offset = i64::try_from(before).unwrap_or(i64::MAX);
+                        }
+                        _ => {
+                            expanded_parameter.fields.clear();
+                            return Ok(expanded_parameter);
+                        }
+                    }
+                }
+
                 // We handle negative indexes as offsets from the end of the element, with -1
                 // referencing the last element.
                 if expanded_offset < 0 {
@@ -1526,7 +1580,8 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
 
                 // If no replacement was provided, then we replace with an empty string.
                 let replacement = replacement.unwrap_or(String::new());
-                let expanded_replacement = self.basic_expand_to_str(&replacement).await?;
+                let expanded_replacement =
+                    Replacement::new(self.basic_expand(&replacement).await?, self.shell);
 
                 // There is nothing to replace where nothing is.
                 if expanded_parameter.undefined {
@@ -1542,7 +1597,7 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
                     Ok(Self::replace_substring(
                         s.as_str(),
                         &regex,
-                        expanded_replacement.as_str(),
+                        &expanded_replacement,
                         &match_kind,
                     ))
                 })
@@ -1733,6 +1788,16 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
         indirect: bool,
         allow_unset_vars: bool,
     ) -> Result<Expansion, error::Error> {
+        if indirect
+            && let brush_parser::word::Parameter::Named(name) = parameter
+            && let Some(referent) = self
+                .shell
+                .env()
+                .get_using_policy(name, env::EnvironmentLookup::Anywhere)
+                .and_then(ShellVariable::referent)
+        {
+            return Ok(Expansion::from(referent.to_owned()));
+        }
         let expansion = self
             .expand_parameter_without_indirect(parameter, allow_unset_vars)
             .await?;
@@ -1781,6 +1846,14 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
                             self.undefined_expansion(parameter, allow_unset_vars)
                         }
                     }
+                } else if let referent = self.shell.env().referent(n)
+                    && referent.ends_with(']')
+                {
+                    // A name reference that stands for an element of an array.
+                    let element =
+                        brush_parser::word::parse_parameter(&referent, &self.parser_options)?;
+                    Box::pin(self.expand_parameter_without_indirect(&element, allow_unset_vars))
+                        .await
                 } else {
                     self.undefined_expansion(parameter, allow_unset_vars)
                 }
@@ -1991,7 +2064,7 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
     fn replace_substring(
         s: &str,
         regex: &fancy_regex::Regex,
-        replacement: &str,
+        replacement: &Replacement,
         match_kind: &SubstringMatchKind,
     ) -> String {
         match match_kind {
@@ -2057,6 +2130,58 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
             | brush_parser::word::ParameterTransformOp::ToAttributeFlags => {
                 unreachable!("covered in caller")
             }
+        }
+    }
+}
+
+/// What a pattern's match is replaced with: pieces of text, between any two of which stands the match.
+struct Replacement(Vec<String>);
+
+impl Replacement {
+    /// An ampersand that is not quoted is the match, unless an option says that it is not.
+    fn new(expansion: Expansion, shell: &Shell<impl extensions::ShellExtensions>) -> Self {
+        let mut pieces = vec![String::new()];
+        let minds_match = shell.options().patsub_replacement;
+        let fields = expansion.fields.into_iter().map(|field| field.0);
+        #[expect(unstable_name_collisions)]
+        let fields = fields.intersperse(vec![ExpansionPiece::Unsplittable(" ".to_owned())]);
+        for piece in fields.flatten() {
+            let quoted = matches!(piece, ExpansionPiece::Unsplittable(_));
+            let mut escaped = false;
+            for c in piece.as_str().chars() {
+                let plain = quoted || !minds_match;
+                match c {
+                    '&' if !plain && !escaped => pieces.push(String::new()),
+                    _ => {
+                        if let Some(last) = pieces.last_mut() {
+                            if c == '&' && escaped {
+                                last.pop();
+                            }
+                            last.push(c);
+                        }
+                    }
+                }
+                escaped = !plain && c == '\\' && !escaped;
+            }
+        }
+        Self(pieces)
+    }
+}
+
+impl fancy_regex::Replacer for &Replacement {
+    fn replace_append(&mut self, captures: &fancy_regex::Captures<'_>, to: &mut String) {
+        for (i, piece) in self.0.iter().enumerate() {
+            if i > 0 {
+                to.push_str(captures.get(0).map_or("", |whole| whole.as_str()));
+            }
+            to.push_str(piece);
+        }
+    }
+
+    fn no_expansion(&mut self) -> Option<Cow<'_, str>> {
+        match self.0.as_slice() {
+            [text] => Some(Cow::Borrowed(text)),
+            _ => None,
         }
     }
 }

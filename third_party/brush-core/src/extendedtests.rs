@@ -185,8 +185,11 @@ pub(crate) fn apply_unary_predicate_to_str(
             }
         }
         ast::UnaryPredicate::ShellVariableIsSetAndAssigned => is_set(operand, shell),
-        ast::UnaryPredicate::ShellVariableIsSetAndNameRef => match shell.env().get(operand) {
-            Some((_, reffed)) => Ok(reffed.value().is_set() && reffed.is_treated_as_nameref()),
+        ast::UnaryPredicate::ShellVariableIsSetAndNameRef => match shell
+            .env()
+            .get_using_policy(operand, env::EnvironmentLookup::Anywhere)
+        {
+            Some(reffed) => Ok(reffed.value().is_set() && reffed.is_treated_as_nameref()),
             None => Ok(false),
         },
     }
@@ -211,6 +214,20 @@ fn is_set(
     }
     let key = key.trim_matches(['"', '\'']);
     Ok(variable.value().get_at(key, shell)?.is_some())
+}
+
+/// What a regular expression and its groups matched.
+fn set_rematch(
+    shell: &mut Shell<impl extensions::ShellExtensions>,
+    captures: impl Iterator<Item = String>,
+) -> Result<(), error::Error> {
+    shell.env_mut().update_or_add(
+        "BASH_REMATCH",
+        variables::ShellValueLiteral::Array(ArrayLiteral(captures.map(|c| (None, c)).collect())),
+        |_| Ok(()),
+        env::EnvironmentLookup::Anywhere,
+        env::EnvironmentScope::Global,
+    )
 }
 
 #[expect(clippy::too_many_lines)]
@@ -246,20 +263,7 @@ async fn apply_binary_predicate(
                 }
             };
 
-            let captures_value = variables::ShellValueLiteral::Array(ArrayLiteral(
-                captures
-                    .into_iter()
-                    .map(|c| (None, c.unwrap_or_default()))
-                    .collect(),
-            ));
-
-            shell.env_mut().update_or_add(
-                "BASH_REMATCH",
-                captures_value,
-                |_| Ok(()),
-                env::EnvironmentLookup::Anywhere,
-                env::EnvironmentScope::Global,
-            )?;
+            set_rematch(shell, captures.into_iter().map(Option::unwrap_or_default))?;
 
             Ok(matches)
         }
@@ -297,7 +301,10 @@ async fn apply_binary_predicate(
                     .await;
             }
 
-            Ok(s.contains(substring.as_str()))
+            // It was an expression all of which is quoted.
+            let matches = s.contains(substring.as_str());
+            set_rematch(shell, matches.then_some(substring).into_iter())?;
+            Ok(matches)
         }
         ast::BinaryPredicate::FilesReferToSameDeviceAndInodeNumbers => {
             let left = expansion::basic_expand_word(shell, params, left).await?;

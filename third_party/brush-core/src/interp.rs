@@ -908,14 +908,31 @@ impl Execute for ast::ForClauseCommand {
             expanded_values.extend_from_slice(shell.current_shell_args());
         }
 
-        for value in expanded_values {
+        let choices = if self.select { expanded_values.clone() } else { vec![] };
+        let mut values = expanded_values.into_iter();
+        let mut shows_menu = true;
+        loop {
+            // A menu without anything in it asks for nothing.
+            let value = if self.select && !choices.is_empty() {
+                match choose(shell, params, &choices, std::mem::replace(&mut shows_menu, false))? {
+                    Some(choice) => choice,
+                    None => {
+                        result = ExecutionResult::general_error();
+                        break;
+                    }
+                }
+            } else {
+                let Some(value) = values.next() else { break };
+                value
+            };
             if shell.options().print_commands_and_arguments {
+                let keyword = if self.select { "select" } else { "for" };
                 if let Some(unexpanded_values) = &self.values {
                     shell
                         .trace_command(
                             params,
                             std::format!(
-                                "for {} in {}",
+                                "{keyword} {} in {}",
                                 self.variable_name,
                                 unexpanded_values.iter().join(" ")
                             ),
@@ -923,19 +940,24 @@ impl Execute for ast::ForClauseCommand {
                         .await;
                 } else {
                     shell
-                        .trace_command(params, std::format!("for {}", self.variable_name))
+                        .trace_command(
+                            params,
+                            std::format!("{keyword} {}", self.variable_name),
+                        )
                         .await;
                 }
             }
 
-            // Update the variable.
-            shell.env_mut().update_or_add(
-                &self.variable_name,
-                ShellValueLiteral::Scalar(value),
-                |_| Ok(()),
-                EnvironmentLookup::Anywhere,
-                EnvironmentScope::Global,
-            )?;
+            // Update the variable; a name reference stands for one after the other.
+            if !shell.env_mut().redirect(&self.variable_name, &value)? {
+                shell.env_mut().update_or_add(
+                    &self.variable_name,
+                    ShellValueLiteral::Scalar(value),
+                    |_| Ok(()),
+                    EnvironmentLookup::Anywhere,
+                    EnvironmentScope::Global,
+                )?;
+            }
 
             result = self.body.list.execute(shell, params).await?;
             if result.is_return_or_exit() {
@@ -949,10 +971,64 @@ impl Execute for ast::ForClauseCommand {
             if is_break || result.is_continue() {
                 break;
             }
+
+            shows_menu = shell.env_str("REPLY").is_some_and(|reply| reply.is_empty());
         }
 
         shell.set_last_exit_status(result.exit_code.into());
         Ok(result)
+    }
+}
+
+/// Lets the user choose one of the words of a `select`: `REPLY` gets the line that was typed. The
+/// result is empty if that is the number of none, and `None` at the end of the input.
+fn choose(
+    shell: &mut Shell<impl extensions::ShellExtensions>,
+    params: &ExecutionParameters,
+    choices: &[String],
+    shows_menu: bool,
+) -> Result<Option<String>, error::Error> {
+    let mut stderr = params.stderr(shell);
+    let mut stdin = params.stdin(shell);
+    let mut shows_menu = shows_menu;
+    loop {
+        if shows_menu {
+            let width = choices.len().to_string().len();
+            for (number, choice) in choices.iter().enumerate() {
+                writeln!(stderr, "{:>width$}) {choice}", number + 1)?;
+            }
+        }
+        let prompt = shell.env_str("PS3").unwrap_or("#? ".into()).into_owned();
+        write!(stderr, "{prompt}")?;
+        stderr.flush()?;
+        // No more is taken than the line.
+        let mut line = vec![];
+        let mut byte = [0];
+        let ended = loop {
+            match std::io::Read::read(&mut stdin, &mut byte)? {
+                0 => break line.is_empty(),
+                _ if byte == *b"\n" => break false,
+                _ => line.extend_from_slice(&byte),
+            }
+        };
+        if ended {
+            writeln!(params.stdout(shell))?;
+            return Ok(None);
+        }
+        let line = String::from_utf8_lossy(&line).into_owned();
+        shows_menu = line.is_empty();
+        let chosen = line.trim().parse::<usize>().ok();
+        let chosen = chosen.and_then(|number| choices.get(number.checked_sub(1)?)).cloned();
+        shell.env_mut().update_or_add(
+            "REPLY",
+            ShellValueLiteral::Scalar(line),
+            |_| Ok(()),
+            EnvironmentLookup::Anywhere,
+            EnvironmentScope::Global,
+        )?;
+        if !shows_menu {
+            return Ok(Some(chosen.unwrap_or_default()));
+        }
     }
 }
 
@@ -1277,7 +1353,7 @@ impl<SE: extensions::ShellExtensions> ExecuteInPipeline<SE> for ast::SimpleComma
                         context.shell,
                         &params,
                         kind,
-                        subshell_command,
+                        &subshell_command.list,
                     )
                     .await?;
 
@@ -1300,13 +1376,14 @@ impl<SE: extensions::ShellExtensions> ExecuteInPipeline<SE> for ast::SimpleComma
                             // well-known builtin that takes arguments that need to function like
                             // assignments (but which are processed by the builtin).
                             let expanded =
-                                expand_assignment(context.shell, &params, assignment).await?;
+                                expand_declaration(context.shell, &params, assignment, &args)
+                                    .await?;
                             args.push(CommandArg::Assignment(expanded));
                         } else {
                             // This *looks* like an assignment, but it's really a string we should
                             // fully treat as a regular looking
                             // argument.
-                            let mut next_args = expansion::full_expand_and_split_word(
+                            let mut next_args = expansion::full_expand_argument(
                                 context.shell,
                                 &params,
                                 word,
@@ -1350,6 +1427,8 @@ impl<SE: extensions::ShellExtensions> ExecuteInPipeline<SE> for ast::SimpleComma
                 }
             }
         }
+
+        open_substituted_files(context.shell, &mut params);
 
         // Words are expanded first, then files are opened (POSIX, XCU 2.9.1.1).
         params.open_files.note_changes();
@@ -1407,6 +1486,8 @@ impl<SE: extensions::ShellExtensions> ExecuteInPipeline<SE> for ast::SimpleComma
                     EnvironmentScope::Global,
                 )
                 .await;
+                // Nothing is there to read what was assigned a name.
+                drop(context.shell.take_substituted_files());
                 let posix = context.shell.options().posix_mode;
                 done.map_err(|e| if posix { e.into_fatal() } else { e })?;
             }
@@ -1432,6 +1513,16 @@ impl<SE: extensions::ShellExtensions> ExecuteInPipeline<SE> for ast::SimpleComma
     }
 }
 
+/// Opens the files of the process substitutions in a command's words for it.
+fn open_substituted_files(
+    shell: &mut Shell<impl extensions::ShellExtensions>,
+    params: &mut ExecutionParameters,
+) {
+    for (fd, file) in shell.take_substituted_files() {
+        params.open_files.set_fd(fd, file);
+    }
+}
+
 /// Whether a command's name may follow: this is `command`, or `--` behind it.
 fn leads_to_command(arg: &CommandArg) -> bool {
     matches!(arg, CommandArg::String(word) if word == "command" || word == "--")
@@ -1439,7 +1530,7 @@ fn leads_to_command(arg: &CommandArg) -> bool {
 
 async fn execute_command(
     context: PipelineExecutionContext<'_, impl extensions::ShellExtensions>,
-    params: ExecutionParameters,
+    mut params: ExecutionParameters,
     cmd_name: String,
     assignments: Vec<&ast::Assignment>,
     args: Vec<CommandArg>,
@@ -1489,6 +1580,8 @@ async fn execute_command(
         .await?;
     }
 
+    open_substituted_files(guard.shell(), &mut params);
+
     if guard.shell().options().print_commands_and_arguments {
         guard
             .shell()
@@ -1501,6 +1594,10 @@ async fn execute_command(
 
     guard.detach();
     drop(guard);
+
+    if cmd_name == "local" && args.iter().any(|arg| matches!(arg, CommandArg::String(s) if s == "-")) {
+        context.shell.keep_options_of_caller();
+    }
 
     // Construct the command struct.
     let shell = commands::ShellForCommand::ParentShell(context.shell);
@@ -1533,16 +1630,90 @@ fn refuse_readonly(
     }
 }
 
-async fn expand_assignment(
+/// Expands an assignment that is an argument of a declaration, which began with `args`. What is
+/// appended is put behind the value at hand.
+async fn expand_declaration(
     shell: &mut Shell<impl extensions::ShellExtensions>,
     params: &ExecutionParameters,
     assignment: &ast::Assignment,
+    args: &[CommandArg],
 ) -> Result<ast::Assignment, error::Error> {
-    let value = expand_assignment_value(shell, params, &assignment.value).await?;
+    let has_option = |letter: char| {
+        let has = |arg: &CommandArg| {
+            matches!(arg, CommandArg::String(word) if word.starts_with('-') && word.contains(letter))
+        };
+        args.iter().skip(1).any(has)
+    };
+    let mut value = expand_assignment_value(shell, params, &assignment.value).await?;
+    let (ast::AssignmentName::VariableName(name)
+    | ast::AssignmentName::ArrayElementName(name, _)) = &assignment.name;
+    let is_local = shell.in_function()
+        && !has_option('g')
+        && matches!(args.first(), Some(CommandArg::String(command)) if command != "readonly" && command != "export");
+    let lookup = if is_local {
+        EnvironmentLookup::OnlyInCurrentLocal
+    } else {
+        EnvironmentLookup::Anywhere
+    };
+    let before = shell.env().get_using_policy(name, lookup);
+    let calculates =
+        has_option('i') || before.is_some_and(ShellVariable::is_treated_as_integer);
+    let before = before.map(|variable| variable.resolve_value(shell));
+    let by_key = has_option('A')
+        || matches!(
+            before,
+            Some(
+                ShellValue::AssociativeArray(_)
+                    | ShellValue::Unset(ShellValueUnsetType::AssociativeArray)
+            )
+        );
+    if let (ast::AssignmentValue::Array(elements), false) = (&mut value, by_key) {
+        for key in elements.iter_mut().filter_map(|(key, _)| key.as_mut()) {
+            key.value =
+                arithmetic::expand_and_eval(shell, params, &key.value, false).await?.to_string();
+        }
+    }
+    if calculates {
+        let words = match &mut value {
+            ast::AssignmentValue::Scalar(word) => vec![word],
+            ast::AssignmentValue::Array(elements) => {
+                elements.iter_mut().map(|(_, word)| word).collect()
+            }
+        };
+        for word in words {
+            word.value = arithmetic::expand_and_eval(shell, params, &word.value, false)
+                .await?
+                .to_string();
+        }
+    }
+    let mut append = assignment.append;
+    if let (Some(before), true, ast::AssignmentName::VariableName(_)) =
+        (before, append, &assignment.name)
+    {
+        append = before.is_array() && matches!(value, ast::AssignmentValue::Scalar(_));
+        match &mut value {
+            ast::AssignmentValue::Scalar(word) if !before.is_array() => {
+                let text = before.to_cow_str(shell);
+                word.value = if calculates {
+                    let sum = std::format!("({}) + {}", if text.is_empty() { "0" } else { &text }, word.value);
+                    arithmetic::expand_and_eval(shell, params, &sum, false).await?.to_string()
+                } else {
+                    std::format!("{text}{}", word.value)
+                };
+            }
+            ast::AssignmentValue::Scalar(_) => (),
+            ast::AssignmentValue::Array(elements) => {
+                let keys = before.element_keys(shell).into_iter();
+                let values = before.element_values(shell).into_iter();
+                let old = keys.zip(values);
+                elements.splice(0..0, old.map(|(key, text)| (Some(key.into()), text.into())));
+            }
+        }
+    }
     Ok(ast::Assignment {
         name: basic_expand_assignment_name(shell, params, &assignment.name).await?,
         value,
-        append: assignment.append,
+        append,
         loc: assignment.loc.clone(),
     })
 }
@@ -1607,6 +1778,11 @@ async fn expand_assignment_value(
     Ok(expanded)
 }
 
+/// Whether what is assigned to a variable is calculated.
+fn is_integer(shell: &Shell<impl extensions::ShellExtensions>, name: &str) -> bool {
+    shell.env().get(name).is_some_and(|(_, variable)| variable.is_treated_as_integer())
+}
+
 #[expect(clippy::too_many_lines)]
 async fn apply_assignment(
     assignment: &ast::Assignment,
@@ -1631,15 +1807,25 @@ async fn apply_assignment(
         }
     };
 
+    // A name reference stands for another variable, or for an element of one.
+    let referent = shell.env().referent(variable_name);
+    let variable_name = match &referent {
+        std::borrow::Cow::Borrowed(name) => *name,
+        std::borrow::Cow::Owned(name) => match name.strip_suffix(']').and_then(|name| name.split_once('[')) {
+            Some((array, index)) if array_index.is_none() => {
+                array_index = Some(expansion::basic_expand_word(shell, params, index).await?);
+                array
+            }
+            _ => name.as_str(),
+        },
+    };
+    let calculates = is_integer(shell, variable_name);
+
     // Expand the values.
     let new_value = match &assignment.value {
         ast::AssignmentValue::Scalar(unexpanded_value) => {
             let mut value =
                 expansion::basic_expand_assignment_word(shell, params, unexpanded_value).await?;
-            let calculates = shell
-                .env()
-                .get(variable_name)
-                .is_some_and(|(_, variable)| variable.is_treated_as_integer());
             if calculates {
                 value = arithmetic::expand_and_eval(shell, params, &value, false)
                     .await?
@@ -1649,11 +1835,23 @@ async fn apply_assignment(
         }
         ast::AssignmentValue::Array(unexpanded_values) => {
             let mut elements = vec![];
+            let by_key = shell.env().get(variable_name).is_some_and(|(_, variable)| {
+                matches!(
+                    variable.value(),
+                    ShellValue::AssociativeArray(_)
+                        | ShellValue::Unset(ShellValueUnsetType::AssociativeArray)
+                )
+            });
             for (unexpanded_key, unexpanded_value) in unexpanded_values {
                 let key = match unexpanded_key {
-                    Some(unexpanded_key) => Some(
+                    Some(unexpanded_key) if by_key => Some(
                         expansion::basic_expand_assignment_word(shell, params, unexpanded_key)
                             .await?,
+                    ),
+                    Some(index) => Some(
+                        arithmetic::expand_and_eval(shell, params, &index.value, false)
+                            .await?
+                            .to_string(),
                     ),
                     None => None,
                 };
@@ -1671,6 +1869,13 @@ async fn apply_assignment(
                     for value in values {
                         elements.push((None, value));
                     }
+                }
+            }
+            if calculates {
+                for (_, value) in &mut elements {
+                    *value = arithmetic::expand_and_eval(shell, params, value, false)
+                        .await?
+                        .to_string();
                 }
             }
             ShellValueLiteral::Array(ArrayLiteral(elements))
@@ -1715,7 +1920,7 @@ async fn apply_assignment(
 
     // See if we can find an existing value associated with the variable.
     if let Some((existing_value_scope, existing_value)) =
-        shell.env_mut().get_mut(variable_name.as_str())
+        shell.env_mut().get_mut(variable_name)
     {
         if required_scope.is_none() || Some(existing_value_scope) == required_scope {
             if let Some(array_index) = array_index {
@@ -1868,12 +2073,7 @@ pub(crate) async fn setup_redirect(
 
                     let opened_file = shell
                         .open_file(&options, &expanded_file_path, params)
-                        .map_err(|err| {
-                            error::ErrorKind::RedirectionFailure(
-                                expanded_file_path.to_string_lossy().to_string(),
-                                err.to_string(),
-                            )
-                        })?;
+                        .map_err(|err| redirection_failure(target, &err))?;
 
                     params.open_files.set_fd(fd_num, opened_file);
                 }
@@ -1919,7 +2119,10 @@ pub(crate) async fn setup_redirect(
                     };
 
                     if expanded.is_empty() {
-                        // Nothing to do
+                        if dash {
+                            // Close the specified fd. Ignore it if it's not valid.
+                            params.open_files.remove_fd(fd_num);
+                        }
                     } else if expanded.chars().all(|c: char| c.is_ascii_digit()) {
                         let source_fd_num = expanded
                             .parse::<ShellFd>()
@@ -1933,6 +2136,9 @@ pub(crate) async fn setup_redirect(
                         };
 
                         params.open_files.set_fd(fd_num, target_file);
+                        if dash && source_fd_num != fd_num {
+                            params.open_files.remove_fd(source_fd_num);
+                        }
                     } else if fd_num == 1 && !dash {
                         // Special case for compatibility: redirect stdout and stderr to the file
                         // given by `expanded`.
@@ -1941,11 +2147,6 @@ pub(crate) async fn setup_redirect(
                         )?;
                     } else {
                         return Err(error::ErrorKind::InvalidRedirection.into());
-                    }
-
-                    if dash {
-                        // Close the specified fd. Ignore it if it's not valid.
-                        params.open_files.remove_fd(fd_num);
                     }
                 }
 
@@ -1960,7 +2161,7 @@ pub(crate) async fn setup_redirect(
                                 shell,
                                 params,
                                 substitution_kind,
-                                subshell_cmd,
+                                &subshell_cmd.list,
                             )
                             .await?;
 
@@ -2005,8 +2206,63 @@ pub(crate) async fn setup_redirect(
 
             params.open_files.set_fd(fd_num, f);
         }
+
+        ast::IoRedirect::InVariable(name, redirect) => {
+            setup_redirect_in_variable(shell, params, name, redirect).await?;
+        }
     }
 
+    Ok(())
+}
+
+/// An error that names the file as the redirection does.
+fn redirection_failure(target: String, err: &std::io::Error) -> error::ErrorKind {
+    let reason = match err.kind() {
+        std::io::ErrorKind::AlreadyExists => "cannot overwrite existing file".to_owned(),
+        _ => err.to_string(),
+    };
+    error::ErrorKind::RedirectionFailure(target, reason)
+}
+
+/// Opens a file on a descriptor that is free, the number of which the variable gets, or closes the
+/// one whose number it has. Either outlasts the command.
+async fn setup_redirect_in_variable(
+    shell: &mut Shell<impl extensions::ShellExtensions>,
+    params: &mut ExecutionParameters,
+    name: &str,
+    redirect: &ast::IoRedirect,
+) -> Result<(), error::Error> {
+    use ast::IoRedirect as Redirect;
+
+    const FIRST: ShellFd = 10;
+
+    let closes = matches!(
+        redirect,
+        Redirect::File(_, _, ast::IoFileRedirectTarget::Duplicate(word)) if word.flatten() == "-"
+    );
+    let fd = if closes {
+        let number = expansion::basic_expand_word(shell, params, std::format!("${{{name}}}")).await?;
+        number
+            .parse::<ShellFd>()
+            .map_err(|_| error::ErrorKind::AmbiguousRedirection(name.to_owned()))?
+    } else {
+        (FIRST..)
+            .find(|fd| params.try_fd(shell, *fd).is_none())
+            .ok_or(error::ErrorKind::InvalidRedirection)?
+    };
+    let numbered = match redirect.clone() {
+        Redirect::File(_, kind, target) => Redirect::File(Some(fd), kind, target),
+        Redirect::HereDocument(_, document) => Redirect::HereDocument(Some(fd), document),
+        Redirect::HereString(_, word) => Redirect::HereString(Some(fd), word),
+        Redirect::OutputAndError(..) | Redirect::InVariable(..) => {
+            return Err(error::ErrorKind::InvalidRedirection.into());
+        }
+    };
+    Box::pin(setup_redirect(shell, params, &numbered)).await?;
+    if !closes {
+        expansion::assign_to_named_parameter(shell, params, name, fd.to_string()).await?;
+    }
+    shell.keep_redirection(params, fd);
     Ok(())
 }
 
@@ -2035,12 +2291,7 @@ fn setup_redirect_output_and_error_to(
 
     let stdout_file = shell
         .open_file(&file_options, &abs_file_path, params)
-        .map_err(|err| {
-            error::ErrorKind::RedirectionFailure(
-                abs_file_path.to_string_lossy().to_string(),
-                err.to_string(),
-            )
-        })?;
+        .map_err(|err| redirection_failure(file_path.to_owned(), &err))?;
 
     let stderr_file = stdout_file.try_clone()?;
 
@@ -2066,7 +2317,7 @@ async fn setup_process_substitution(
     shell: &mut Shell<impl extensions::ShellExtensions>,
     params: &ExecutionParameters,
     kind: &ast::ProcessSubstitutionKind,
-    subshell_cmd: &ast::SubshellCommand,
+    command: &(impl Execute + Sync),
 ) -> Result<(ShellFd, OpenFile), error::Error> {
     // Set up execution parameters for the child execution.
     let mut child_params = params.clone();
@@ -2092,7 +2343,7 @@ async fn setup_process_substitution(
         Some(child) => shell.jobs_mut().add_other(child),
         None => {
             drop(target_file);
-            let result = subshell_cmd.list.execute(shell, &child_params).await;
+            let result = command.execute(shell, &child_params).await;
             subshell::end(shell, &child_params, result).await?;
             sys::process::exit_now(0);
         }
@@ -2101,7 +2352,9 @@ async fn setup_process_substitution(
     // Starting at 63 (a.k.a. 64-1)--and decrementing--look for an
     // available fd.
     let mut candidate_fd_num = 63;
-    while params.open_files.contains_fd(candidate_fd_num) {
+    while params.open_files.contains_fd(candidate_fd_num)
+        || shell.substituted_files().any(|fd| fd == candidate_fd_num)
+    {
         candidate_fd_num -= 1;
         if candidate_fd_num == 0 {
             return error::unimp("no available file descriptors");
@@ -2109,6 +2362,22 @@ async fn setup_process_substitution(
     }
 
     Ok((candidate_fd_num, target_file))
+}
+
+/// Starts the command of a process substitution that is part of a word; returns the name of the file that
+/// stands for it. The shell keeps the file for the command that the word belongs to.
+pub(crate) async fn substitute_process(
+    shell: &mut Shell<impl extensions::ShellExtensions>,
+    params: &ExecutionParameters,
+    kind: &ast::ProcessSubstitutionKind,
+    command: &str,
+) -> Result<String, error::Error> {
+    let program = shell.parse_string(command).map_err(|inner| {
+        error::ErrorKind::ParseError(inner, crate::SourceInfo::default())
+    })?;
+    let (fd, file) = setup_process_substitution(shell, params, kind, &program).await?;
+    shell.keep_substituted_file(fd, file);
+    Ok(std::format!("/dev/fd/{fd}"))
 }
 
 fn setup_open_file_with_contents(contents: &str) -> Result<OpenFile, error::Error> {

@@ -255,6 +255,13 @@ impl Pattern {
             vec![working_dir.to_path_buf()]
         };
 
+        let is_star_star = |component: &PatternWord| {
+            matches!(component.as_slice(), [PatternPiece::Pattern(text)] if text == "**")
+        };
+        if options.star_star {
+            // Two in a row are no more than one.
+            components.dedup_by(|one, other| is_star_star(one) && is_star_star(other));
+        }
         let count = components.len();
         for (number, component) in components.into_iter().enumerate() {
             if !requires_expansion(&text_of(&component), self.enable_extended_globbing) {
@@ -267,14 +274,18 @@ impl Pattern {
                 continue;
             }
 
-            let is_star_star = |piece: &PatternPiece| {
-                matches!(piece, PatternPiece::Pattern(text) if text == "**")
-            };
-            if options.star_star && matches!(component.as_slice(), [piece] if is_star_star(piece)) {
+            if options.star_star && is_star_star(&component) {
                 let is_last = number + 1 == count;
                 paths_so_far = paths_so_far
                     .iter()
-                    .flat_map(|path| below(path, is_last, options))
+                    .flat_map(|path| {
+                        let mut found = below(path, is_last, options);
+                        // The folder itself ends in a slash.
+                        if is_last && let Some(folder) = found.first_mut() {
+                            sys::fs::push_path_for_pattern(folder, "");
+                        }
+                        found
+                    })
                     .collect();
                 continue;
             }
@@ -320,7 +331,7 @@ impl Pattern {
             }
         }
 
-        let results: Vec<_> = paths_so_far
+        let mut results: Vec<_> = paths_so_far
             .into_iter()
             .filter_map(|path| {
                 if let Some(filter) = path_filter
@@ -343,9 +354,14 @@ impl Pattern {
                     path_ref = stripped;
                 }
 
-                Some(path_ref.to_string())
+                // The working folder has no name here.
+                (!path_ref.is_empty()).then(|| path_ref.to_string())
             })
             .collect();
+        if count > 1 || options.star_star {
+            results.sort();
+            results.dedup();
+        }
 
         tracing::debug!(target: trace_categories::PATTERN, "  => results: {results:?}");
 

@@ -116,8 +116,9 @@ pub(crate) fn compile_regex(
     if multiline {
         // The fancy_regex crate internally seems to have flags that can be used
         // to enable multiline support, but they're not exposed via its
-        // RegexBuilder. We instead just prefix with the right flags.
-        let updated_str = std::format!("(?ms){regex_str}");
+        // RegexBuilder. We instead just prefix with the right flag. Lines within the text are nothing
+        // to `^` and `$`.
+        let updated_str = std::format!("(?s){regex_str}");
         regex_str = updated_str.into();
     }
 

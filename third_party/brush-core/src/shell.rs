@@ -67,6 +67,10 @@ pub struct Shell<SE: extensions::ShellExtensions = extensions::DefaultShellExten
     /// Manages files opened and accessible via redirection operators.
     open_files: openfiles::OpenFiles,
 
+    /// The files of process substitutions in the words of the command at hand.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    substituted_files: Vec<(crate::ShellFd, openfiles::OpenFile)>,
+
     /// The current working directory.
     working_dir: PathBuf,
 
@@ -137,6 +141,9 @@ pub struct Shell<SE: extensions::ShellExtensions = extensions::DefaultShellExten
     #[cfg_attr(feature = "serde", serde(skip))]
     parser_impl: crate::parser::ParserImpl,
 
+    /// The options that calls of functions set back at their end, with how deep those are.
+    kept_options: Vec<(usize, RuntimeOptions)>,
+
     /// How many loops of the function at hand run.
     loop_depth: usize,
 
@@ -157,6 +164,8 @@ impl<SE: extensions::ShellExtensions> Clone for Shell<SE> {
             error_formatter: self.error_formatter.clone(),
             traps: self.traps.for_subshell(),
             open_files: self.open_files.clone(),
+            substituted_files: Vec::new(),
+            kept_options: self.kept_options.clone(),
             working_dir: self.working_dir.clone(),
             env: self.env.clone(),
             funcs: self.funcs.clone(),
@@ -249,6 +258,8 @@ impl<SE: extensions::ShellExtensions> Shell<SE> {
         let mut shell = Self {
             error_formatter: options.error_formatter,
             open_files: openfiles::OpenFiles::new(),
+            substituted_files: Vec::new(),
+            kept_options: Vec::new(),
             options: runtime_options,
             name: options.shell_name,
             args: options.shell_args.unwrap_or_default(),

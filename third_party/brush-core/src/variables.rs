@@ -175,6 +175,14 @@ impl ShellVariable {
         self.treat_as_nameref
     }
 
+    /// The name that the variable stands for, if it is a name reference that has one.
+    pub fn referent(&self) -> Option<&str> {
+        match &self.value {
+            ShellValue::String(name) if self.treat_as_nameref && !name.is_empty() => Some(name),
+            _ => None,
+        }
+    }
+
     /// Marks the variable as being treated as a name reference.
     pub const fn treat_as_nameref(&mut self) -> &mut Self {
         self.treat_as_nameref = true;
@@ -1041,7 +1049,7 @@ fn get_key_for_indexed_array(
     // Handle negative indices, but check for out-of-range values.
     #[expect(clippy::cast_possible_wrap)]
     if index_value < 0 {
-        index_value += values.len() as i64;
+        index_value += values.last_key_value().map_or(0, |(last, _)| *last as i64 + 1);
         if index_value < 0 {
             return Err(error::ErrorKind::ArrayIndexOutOfRange(index_str.to_owned()).into());
         }

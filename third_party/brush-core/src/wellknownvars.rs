@@ -609,10 +609,9 @@ fn get_bash_lineno_value(shell: &dyn ShellState) -> variables::ShellValue {
                 | crate::callstack::FrameType::Script(..) => {
                     let caller_idx = frame_idx + 1;
                     if caller_idx < stack.depth() {
-                        let caller_frame = &stack[caller_idx];
                         Some(
-                            caller_frame
-                                .current_line()
+                            stack
+                                .line_of(caller_idx)
                                 .unwrap_or(DEFAULT_LINENO)
                                 .to_string(),
                         )
@@ -716,9 +715,5 @@ fn get_bash_argv_value(shell: &dyn ShellState) -> variables::ShellValue {
 }
 
 fn get_lineno(shell: &dyn ShellState) -> usize {
-    shell
-        .call_stack()
-        .current_frame()
-        .and_then(|frame| frame.current_line())
-        .unwrap_or(DEFAULT_LINENO)
+    shell.call_stack().line_of(0).unwrap_or(DEFAULT_LINENO)
 }

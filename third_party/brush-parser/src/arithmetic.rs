@@ -91,12 +91,16 @@ peg::parser! {
         }
 
         rule lvalue() -> ast::ArithmeticTarget =
-            name:variable_name() "[" index:expression() "]" {
-                ast::ArithmeticTarget::ArrayElement(name.to_owned(), Box::new(index))
+            name:variable_name() "[" index:$(subscript()) "]" {
+                // What is no expression may be a key.
+                let expression = full_expression(index).ok().map(Box::new);
+                ast::ArithmeticTarget::ArrayElement(name.to_owned(), index.to_owned(), expression)
             } /
             name:variable_name() {
                 ast::ArithmeticTarget::Variable(name.to_owned())
             }
+
+        rule subscript() = ([^ '[' | ']'] / "[" subscript() "]")+
 
         rule variable_name() -> &'input str =
             $(['a'..='z' | 'A'..='Z' | '_'](['a'..='z' | 'A'..='Z' | '_' | '0'..='9']*))

@@ -350,7 +350,7 @@ impl Display for Pipeline {
         }
         for (i, command) in self.seq.iter().enumerate() {
             if i > 0 {
-                write!(f, " |")?;
+                write!(f, " | ")?;
             }
             write!(f, "{command}")?;
         }
@@ -564,6 +564,8 @@ impl Display for SubshellCommand {
     derive(PartialEq, Eq, serde::Serialize, serde::Deserialize)
 )]
 pub struct ForClauseCommand {
+    /// Whether it is a `select`, which lets the user choose a value each time.
+    pub select: bool,
     /// The name of the iterator variable.
     pub variable_name: String,
     /// The values being iterated over.
@@ -584,9 +586,11 @@ impl SourceLocation for ForClauseCommand {
 
 impl Display for ForClauseCommand {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "for {} in ", self.variable_name)?;
+        let keyword = if self.select { "select" } else { "for" };
+        write!(f, "{keyword} {}", self.variable_name)?;
 
         if let Some(values) = &self.values {
+            write!(f, " in ")?;
             for (i, value) in values.iter().enumerate() {
                 if i > 0 {
                     write!(f, " ")?;
@@ -1056,12 +1060,76 @@ impl SourceLocation for FunctionBody {
 
 impl Display for FunctionBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        if let Some(redirect_list) = &self.1 {
-            write!(f, "{redirect_list}")?;
-        }
+        verbatim::keep(f, |f| {
+            write!(f, "{}", self.0)?;
+            if let Some(redirect_list) = &self.1 {
+                write!(f, "{redirect_list}")?;
+            }
 
+            Ok(())
+        })
+    }
+}
+
+/// What is indented when a function is printed is its lines, not what its words and here-documents hold.
+mod verbatim {
+    use std::cell::Cell;
+    use std::fmt::{Display, Formatter, Result, from_fn};
+
+    /// A line's end in a word.
+    const NEWLINE: &str = "\u{f0000}";
+    /// Begins and ends the body of a here-document, which goes below the line at hand.
+    const BODY: &str = "\u{f0001}";
+    const BODY_END: &str = "\u{f0002}";
+
+    thread_local! {
+        static WITHIN_FUNCTION: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// Prints a function's body.
+    pub(super) fn keep(
+        f: &mut Formatter<'_>,
+        print: impl Fn(&mut Formatter<'_>) -> Result,
+    ) -> Result {
+        if WITHIN_FUNCTION.replace(true) {
+            return print(f);
+        }
+        let text = from_fn(print).to_string();
+        WITHIN_FUNCTION.set(false);
+        for (number, mut line) in text.split('\n').enumerate() {
+            if number > 0 {
+                writeln!(f)?;
+            }
+            let mut bodies = String::new();
+            while let Some((before, (body, after))) = line
+                .split_once(BODY)
+                .and_then(|(before, rest)| Some((before, rest.split_once(BODY_END)?)))
+            {
+                f.write_str(before)?;
+                bodies.push('\n');
+                bodies.push_str(body);
+                line = after;
+            }
+            f.write_str(&line.replace(NEWLINE, "\n"))?;
+            f.write_str(&bodies.replace(NEWLINE, "\n"))?;
+        }
         Ok(())
+    }
+
+    /// A word's text.
+    pub(super) fn word(f: &mut Formatter<'_>, text: &str) -> Result {
+        if WITHIN_FUNCTION.get() && text.contains('\n') {
+            return f.write_str(&text.replace('\n', NEWLINE));
+        }
+        f.write_str(text)
+    }
+
+    /// A here-document's body, with the line that ends it.
+    pub(super) fn body(f: &mut Formatter<'_>, text: &impl Display, end: &str) -> Result {
+        if WITHIN_FUNCTION.get() {
+            return write!(f, "{BODY}{text}{end}{BODY_END}");
+        }
+        writeln!(f, "\n{text}{end}")
     }
 }
 
@@ -1484,8 +1552,9 @@ impl SourceLocation for RedirectList {
 
 impl Display for RedirectList {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Without the space a number would belong to the word in front of it.
         for item in &self.0 {
-            write!(f, "{item}")?;
+            write!(f, " {item}")?;
         }
         Ok(())
     }
@@ -1510,6 +1579,8 @@ pub enum IoRedirect {
     HereString(Option<IoFd>, Word),
     /// Redirection of both standard output and standard error (with optional append).
     OutputAndError(Word, bool),
+    /// Redirection of a file descriptor whose number is in the variable of that name.
+    InVariable(String, Box<IoRedirect>),
 }
 
 impl Node for IoRedirect {}
@@ -1529,8 +1600,14 @@ impl Display for IoRedirect {
                     write!(f, "{fd_num}")?;
                 }
 
-                write!(f, "{kind} {target}")?;
+                match kind {
+                    IoFileRedirectKind::DuplicateInput | IoFileRedirectKind::DuplicateOutput => {
+                        write!(f, "{kind}{target}")?;
+                    }
+                    _ => write!(f, "{kind} {target}")?,
+                }
             }
+            Self::InVariable(name, redirect) => write!(f, "{{{name}}}{redirect}")?,
             Self::OutputAndError(target, append) => {
                 write!(f, "&>")?;
                 if *append {
@@ -1671,11 +1748,8 @@ impl Display for IoHereDocument {
             write!(f, "-")?;
         }
 
-        writeln!(f, "{}", self.here_end)?;
-        write!(f, "{}", self.doc)?;
-        writeln!(f, "{}", self.here_end)?;
-
-        Ok(())
+        write!(f, "{}", self.here_end)?;
+        verbatim::body(f, &self.doc, &tokenizer::unquote_str(&self.here_end.value))
     }
 }
 
@@ -1987,7 +2061,7 @@ impl SourceLocation for Word {
 
 impl Display for Word {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.value)
+        verbatim::word(f, &self.value)
     }
 }
 
@@ -2320,8 +2394,8 @@ impl Display for UnaryAssignmentOperator {
 pub enum ArithmeticTarget {
     /// A named variable.
     Variable(String),
-    /// An element in an array.
-    ArrayElement(String, Box<ArithmeticExpr>),
+    /// An element in an array: its subscript as it is written, and as an expression if it is one.
+    ArrayElement(String, String, Option<Box<ArithmeticExpr>>),
 }
 
 impl Node for ArithmeticTarget {}
@@ -2337,7 +2411,7 @@ impl Display for ArithmeticTarget {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Variable(name) => write!(f, "{name}"),
-            Self::ArrayElement(name, index) => write!(f, "{name}[{index}]"),
+            Self::ArrayElement(name, index, _) => write!(f, "{name}[{index}]"),
         }
     }
 }

@@ -282,8 +282,8 @@ impl OpenCases {
 /// A tokenizer for shell scripts.
 pub(crate) struct Tokenizer<'a, R: ?Sized + std::io::BufRead> {
     char_reader: std::iter::Peekable<utf8_chars::Chars<'a, R>>,
-    /// A character that was read and is to be read again.
-    put_back: Option<char>,
+    /// Characters that were read and are to be read again.
+    put_back: std::collections::VecDeque<char>,
     cross_state: CrossTokenParseState,
     options: TokenizerOptions,
 }
@@ -590,7 +590,7 @@ impl<'a, R: ?Sized + std::io::BufRead> Tokenizer<'a, R> {
         Tokenizer {
             options: options.clone(),
             char_reader: reader.chars().peekable(),
-            put_back: None,
+            put_back: std::collections::VecDeque::new(),
             cross_state: CrossTokenParseState {
                 cursor: SourcePosition {
                     index: 0,
@@ -611,7 +611,7 @@ impl<'a, R: ?Sized + std::io::BufRead> Tokenizer<'a, R> {
     }
 
     fn next_char(&mut self) -> Result<Option<char>, TokenizerError> {
-        let c = match self.put_back.take() {
+        let c = match self.put_back.pop_front() {
             Some(c) => Some(c),
             None => self
                 .char_reader
@@ -645,7 +645,7 @@ impl<'a, R: ?Sized + std::io::BufRead> Tokenizer<'a, R> {
         while matches!(self.peek_char()?, Some('\\')) {
             self.consume_char()?;
             if !matches!(self.peek_char()?, Some('\n')) {
-                self.put_back = Some('\\');
+                self.put_back.push_front('\\');
                 self.cross_state.cursor.column -= 1;
                 self.cross_state.cursor.index -= 1;
                 break;
@@ -657,8 +657,8 @@ impl<'a, R: ?Sized + std::io::BufRead> Tokenizer<'a, R> {
     }
 
     fn peek_char(&mut self) -> Result<Option<char>, TokenizerError> {
-        if self.put_back.is_some() {
-            return Ok(self.put_back);
+        if let Some(c) = self.put_back.front() {
+            return Ok(Some(*c));
         }
         match self.char_reader.peek() {
             Some(result) => match result {
@@ -667,6 +667,48 @@ impl<'a, R: ?Sized + std::io::BufRead> Tokenizer<'a, R> {
             },
             None => Ok(None),
         }
+    }
+
+    /// The character that is so many behind the next one.
+    fn peek_behind(&mut self, count: usize) -> Result<Option<char>, TokenizerError> {
+        while self.put_back.len() <= count {
+            match self.char_reader.next().transpose() {
+                Ok(Some(c)) => self.put_back.push_back(c),
+                Ok(None) => return Ok(None),
+                Err(error) => return Err(TokenizerError::ReadError(error)),
+            }
+        }
+        Ok(self.put_back.get(count).copied())
+    }
+
+    /// How many characters of a subscript are left at a blank in it, with its bracket, if what it belongs
+    /// to is assigned to: `a[one two]=`.
+    fn rest_of_subscript(&mut self, token: &str) -> Result<Option<usize>, TokenizerError> {
+        const MOST: usize = 256;
+
+        let Some((name, inside)) = token.split_once('[') else {
+            return Ok(None);
+        };
+        if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+            || inside.is_empty()
+            || inside.contains(['[', ']'])
+        {
+            return Ok(None);
+        }
+        for length in 1..MOST {
+            match self.peek_behind(length)? {
+                Some(']') => {
+                    let assigns = match self.peek_behind(length + 1)? {
+                        Some('+') => matches!(self.peek_behind(length + 2)?, Some('=')),
+                        next => next == Some('='),
+                    };
+                    return Ok(assigns.then_some(length + 1));
+                }
+                Some('[' | '\n' | '$' | '`' | '"' | '\'' | '\\') | None => return Ok(None),
+                Some(_) => (),
+            }
+        }
+        Ok(None)
     }
 
     pub fn next_token(&mut self) -> Result<TokenizeResult, TokenizerError> {
@@ -746,7 +788,8 @@ impl<'a, R: ?Sized + std::io::BufRead> Tokenizer<'a, R> {
                     if nesting_count == 0 {
                         break;
                     }
-                    state.append_char(self.next_char()?.unwrap());
+                    let closing = self.next_char()?;
+                    state.append_char(closing.ok_or(TokenizerError::UnterminatedExpansion)?);
                 }
                 TokenEndReason::EndOfInput => {
                     return Err(TokenizerError::UnterminatedExpansion);
@@ -755,7 +798,9 @@ impl<'a, R: ?Sized + std::io::BufRead> Tokenizer<'a, R> {
             }
         }
 
-        state.append_char(self.next_char()?.unwrap());
+        // In front of it a here-document may have been cut by the end.
+        let closing = self.next_char()?;
+        state.append_char(closing.ok_or(TokenizerError::UnterminatedExpansion)?);
         Ok(())
     }
 
@@ -1261,6 +1306,24 @@ impl<'a, R: ?Sized + std::io::BufRead> Tokenizer<'a, R> {
                     }
                 }
             //
+            // [Extension]
+            // In a word that has begun, this is a process substitution.
+            //
+            } else if matches!(c, '<' | '>')
+                && state.unquoted()
+                && state.started_token()
+                && !state.token_so_far.trim_start().is_empty()
+                && !self.options.sh_mode
+                && !self.cross_state.arithmetic_expansion
+                && self.peek_behind(1)? == Some('(')
+            {
+                for _ in 0..2 {
+                    if let Some(c) = self.next_char()? {
+                        state.append_char(c);
+                    }
+                }
+                self.consume_nested_construct(&mut state, ')', "(", 1)?;
+            //
             // If the character *can* start an operator, then it will.
             //
             } else if state.unquoted() && Self::can_start_operator(c) {
@@ -1278,6 +1341,16 @@ impl<'a, R: ?Sized + std::io::BufRead> Tokenizer<'a, R> {
             // Whitespace gets discarded (and delimits tokens).
             //
             } else if state.unquoted() && is_blank(c) {
+                if state.started_token()
+                    && let Some(rest) = self.rest_of_subscript(&state.token_so_far)?
+                {
+                    for _ in 0..rest {
+                        if let Some(c) = self.next_char()? {
+                            state.append_char(c);
+                        }
+                    }
+                    continue;
+                }
                 if state.started_token() {
                     result = state.delimit_current_token(
                         TokenEndReason::NonNewLineBlank,
@@ -1299,6 +1372,8 @@ impl<'a, R: ?Sized + std::io::BufRead> Tokenizer<'a, R> {
             // we'd be wrong.
             else if !state.token_is_operator
                 && (state.started_token() || matches!(terminating_char, Some('}')))
+                // What stands behind nothing but blanks is a comment.
+                && !(c == '#' && include_space && state.token_so_far.chars().all(is_blank))
             {
                 self.consume_char()?;
                 state.append_char(c);

@@ -56,6 +56,8 @@ pub enum WordPiece {
     ParameterExpansion(ParameterExpr),
     /// A command substitution.
     CommandSubstitution(String),
+    /// A process substitution, `<(...)` or `>(...)`.
+    ProcessSubstitution(ast::ProcessSubstitutionKind, String),
     /// A backquoted command substitution.
     BackquotedCommandSubstitution(String),
     /// An escape sequence.
@@ -808,6 +810,7 @@ peg::parser! {
             s:gettext_double_quoted_sequence() { WordPiece::GettextDoubleQuotedSequence(s) } /
             // Rules that match pieces starting with a dollar sign ('$').
             dollar_sign_word_piece(false) /
+            process_substitution() /
             // Rules that match unquoted text that doesn't start with an unescaped dollar sign.
             normal_escape_sequence() /
             // Allow tilde expression to be matched as a word piece (for tilde-after-colon expansion)
@@ -854,7 +857,9 @@ peg::parser! {
         rule unquoted_literal_text_piece<T>(stop_condition: rule<T>, in_command: bool) =
             is_true(in_command) extglob_pattern() /
             is_true(in_command) subshell_command() /
-            !stop_condition() !normal_escape_sequence() !enabled_tilde_expr_after_colon() [^'\'' | '\"' | '$' | '`'] {}
+            !stop_condition() !normal_escape_sequence() !enabled_tilde_expr_after_colon() !process_substitution_start() [^'\'' | '\"' | '$' | '`'] {} /
+            // What is not closed is text.
+            !stop_condition() !process_substitution() ['<' | '>'] {}
 
         rule enabled_tilde_expr_after_colon() -> WordPiece =
             tilde_exprs_after_colon_enabled() last_char_is_colon() piece:tilde_expression_piece() { piece }
@@ -865,7 +870,8 @@ peg::parser! {
                 peg::RuleResult::Failed
             } else {
                 // Check the byte directly (`:` is ASCII, single byte)
-                if input.as_bytes()[pos - 1] == b':' {
+                let last = input.as_bytes()[pos - 1];
+                if last == b':' || last == b'=' && parser_options.tilde_expansion_after_equals {
                     peg::RuleResult::Matched(pos, ())
                 } else {
                     peg::RuleResult::Failed
@@ -1079,7 +1085,8 @@ peg::parser! {
             }
 
         rule parameter_indirection() -> bool =
-            non_posix_extensions_enabled() "!" { true } /
+            // With nothing behind it, it is itself a parameter.
+            non_posix_extensions_enabled() "!" !['}' | '-' | ':' | '=' | '+'] { true } /
             { false }
 
         rule non_posix_parameter_transformation_op() -> ParameterTransformOp =
@@ -1132,6 +1139,15 @@ peg::parser! {
         pub(crate) rule command_substitution(in_double_quotes: bool) -> WordPiece =
             "$(" c:command() ")" { WordPiece::CommandSubstitution(c.to_owned()) } /
             "`" c:backquoted_command(in_double_quotes) "`" { WordPiece::BackquotedCommandSubstitution(c) }
+
+        rule process_substitution_start() -> ast::ProcessSubstitutionKind =
+            "<(" { ast::ProcessSubstitutionKind::Read } /
+            ">(" { ast::ProcessSubstitutionKind::Write }
+
+        rule process_substitution() -> WordPiece =
+            non_posix_extensions_enabled() kind:process_substitution_start() c:command() ")" {
+                WordPiece::ProcessSubstitution(kind, c.to_owned())
+            }
 
         pub(crate) rule command() -> &'input str =
             #{|input, pos| substituted_command(input, pos, parser_options)}
@@ -1207,6 +1223,9 @@ peg::parser! {
             }
 
         pub(crate) rule literal_array_element() -> (Option<String>, String) =
+            "[" inner:array_index() "]=" value:$([_]*) {
+                (Some(inner.to_owned()), value.to_owned())
+            } /
             "[" inner:$((!"]" [_])*) "]=" value:$([_]*) {
                 (Some(inner.to_owned()), value.to_owned())
             } /

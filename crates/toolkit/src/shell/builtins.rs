@@ -14,6 +14,7 @@ mod read;
 mod test;
 mod trap;
 mod umask;
+mod unset;
 mod wait;
 
 use super::Extensions;
@@ -58,6 +59,7 @@ pub(super) fn all() -> HashMap<String, Registration<Extensions>> {
     replace("trap", |context, args| ready(trap::trap(context, &words(&args))));
     replace("umask", |context, args| ready(umask::umask(context, &words(&args))));
     replace("unalias", |context, args| ready(alias::unalias(context, &words(&args))));
+    replace("unset", |context, args| Box::pin(unset::unset(context, words(&args))));
     replace("wait", |context, args| ready(wait::wait(context, &words(&args))));
     all
 }

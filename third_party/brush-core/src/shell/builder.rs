@@ -235,6 +235,8 @@ impl<SE: extensions::ShellExtensions> Default for Shell<SE> {
             error_formatter: SE::ErrorFormatter::default(),
             traps: traps::TrapHandlerConfig::default(),
             open_files: openfiles::OpenFiles::default(),
+            substituted_files: Vec::new(),
+            kept_options: Vec::new(),
             working_dir: PathBuf::default(),
             env: env::ShellEnvironment::default(),
             funcs: functions::FunctionEnv::default(),

@@ -117,10 +117,23 @@ impl<SE: crate::extensions::ShellExtensions> crate::Shell<SE> {
         Ok(())
     }
 
+    /// Options that the function at hand sets are its own from now on (`local -`).
+    pub(crate) fn keep_options_of_caller(&mut self) {
+        let depth = self.call_stack.function_call_depth();
+        if depth > 0 && self.kept_options.last().is_none_or(|(kept, _)| *kept < depth) {
+            self.kept_options.push((depth, self.options.clone()));
+        }
+    }
+
     /// Updates the shell's internal tracking state to reflect that the shell
     /// has exited the top-most function on its call stack.
     pub(crate) fn leave_function(&mut self) -> Result<(), error::Error> {
         self.env.pop_scope(env::EnvironmentScope::Local)?;
+
+        let depth = self.call_stack.function_call_depth();
+        if let Some((_, options)) = self.kept_options.pop_if(|(kept, _)| *kept == depth) {
+            self.options = options;
+        }
 
         if let Some(exited_call) = self.call_stack.pop() {
             if let callstack::FrameType::Function(func_call) = exited_call.frame_type {

@@ -192,13 +192,52 @@ impl<SE: crate::extensions::ShellExtensions> crate::Shell<SE> {
         params: &ExecutionParameters,
     ) -> Result<ExecutionResult, error::Error> {
         if !self.minds_aliases(text) {
-            let parsed = self.parse_string(text);
+            let parsed = self.parse_to_end(text, params);
             // A program of one line is run as a whole, or not at all.
             if parsed.is_ok() || !text.trim_end().contains('\n') {
                 return self.run_parsed_result(parsed, source_info, params).await;
             }
         }
         self.run_by_command(text, source_info, params).await
+    }
+
+    /// Parses a program after which there is no more: its end ends here-documents, too.
+    fn parse_to_end(
+        &self,
+        text: &str,
+        params: &ExecutionParameters,
+    ) -> Result<brush_parser::ast::Program, brush_parser::ParseError> {
+        const MOST: usize = 16;
+
+        let mut parsed = self.parse_string(text);
+        let mut text = std::borrow::Cow::Borrowed(text);
+        let mut ended = vec![];
+        for _ in 0..MOST {
+            let Err(brush_parser::ParseError::Tokenizing {
+                inner: brush_parser::TokenizerError::UnterminatedHereDocuments(tags, _),
+                ..
+            }) = &parsed
+            else {
+                break;
+            };
+            let tag = brush_parser::unquote_str(tags.split(", ").next().unwrap_or_default());
+            let newline = if text.ends_with('\n') { "" } else { "\n" };
+            text = format!("{text}{newline}{tag}\n").into();
+            parsed = self.parse_string(text.as_ref());
+            ended.push(tag);
+        }
+        if parsed.is_ok() {
+            let name = self.current_shell_name().unwrap_or_default();
+            for tag in ended {
+                let _ = std::io::Write::write_fmt(
+                    &mut params.stderr(self),
+                    format_args!(
+                        "{name}: warning: here-document delimited by end-of-file (wanted `{tag}')\n"
+                    ),
+                );
+            }
+        }
+        parsed
     }
 
     /// Runs a program command by command: each is parsed when those before it have run, which may
@@ -215,7 +254,7 @@ impl<SE: crate::extensions::ShellExtensions> crate::Shell<SE> {
         let mut rest = text;
         while !rest.is_empty() {
             let mut end = 0;
-            let (command, parsed) = loop {
+            let (command, mut parsed) = loop {
                 end += rest[end..].find('\n').map_or(rest.len() - end, |at| at + 1);
                 let command = &rest[..end];
                 let expanded = self.expand_aliases(command);
@@ -224,6 +263,10 @@ impl<SE: crate::extensions::ShellExtensions> crate::Shell<SE> {
                     break (command, parsed);
                 }
             };
+            if parsed.is_err() && end == rest.len() {
+                let expanded = self.expand_aliases(command);
+                parsed = self.parse_to_end(&format!("{lines_before}{expanded}"), params);
+            }
             let ends = parsed.is_err();
             result = self.run_parsed_result(parsed, source_info, params).await?;
             if ends || !result.is_normal_flow() {

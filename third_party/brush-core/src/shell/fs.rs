@@ -218,15 +218,35 @@ impl<SE: crate::extensions::ShellExtensions> crate::Shell<SE> {
     /// * `params` - The parameters that the command was started with.
     pub fn keep_redirections(&mut self, params: &ExecutionParameters) {
         for fd in params.open_files.changed() {
-            match params.open_files.fd_entry(*fd) {
-                openfiles::OpenFileEntry::Open(file) => {
-                    self.open_files.set_fd(*fd, file.clone());
-                }
-                _ => {
-                    self.open_files.remove_fd(*fd);
-                }
+            self.keep_redirection(params, *fd);
+        }
+    }
+
+    /// Makes what a command's redirections did to a descriptor the shell's own.
+    pub(crate) fn keep_redirection(&mut self, params: &ExecutionParameters, fd: ShellFd) {
+        match params.open_files.fd_entry(fd) {
+            openfiles::OpenFileEntry::Open(file) => {
+                self.open_files.set_fd(fd, file.clone());
+            }
+            _ => {
+                self.open_files.remove_fd(fd);
             }
         }
+    }
+
+    /// Keeps the file of a process substitution for the command that it belongs to.
+    pub(crate) fn keep_substituted_file(&mut self, fd: ShellFd, file: openfiles::OpenFile) {
+        self.substituted_files.push((fd, file));
+    }
+
+    /// The file descriptors of those that are kept.
+    pub(crate) fn substituted_files(&self) -> impl Iterator<Item = ShellFd> {
+        self.substituted_files.iter().map(|(fd, _)| *fd)
+    }
+
+    /// Those that are kept.
+    pub(crate) fn take_substituted_files(&mut self) -> Vec<(ShellFd, openfiles::OpenFile)> {
+        std::mem::take(&mut self.substituted_files)
     }
 
     /// Takes over open files as the shell's own.

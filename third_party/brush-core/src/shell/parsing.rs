@@ -32,7 +32,7 @@ impl<SE: extensions::ShellExtensions> Shell<SE> {
 
     /// Whether aliases can stand in a text of this shell.
     pub(crate) fn minds_aliases(&self, text: &str) -> bool {
-        (self.options.expand_aliases || self.options.posix_mode)
+        (self.options.expand_aliases || self.options.posix_mode || text.contains("expand_aliases"))
             && (!self.aliases.is_empty() || text.contains("alias"))
     }
 
@@ -76,6 +76,7 @@ impl<SE: extensions::ShellExtensions> Shell<SE> {
             sh_mode: self.options.sh_mode,
             tilde_expansion_at_word_start: true,
             tilde_expansion_after_colon: false,
+            tilde_expansion_after_equals: false,
             parser_impl: self.parser_impl,
         }
     }

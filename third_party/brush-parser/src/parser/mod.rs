@@ -33,6 +33,8 @@ pub struct ParserOptions {
     pub tilde_expansion_at_word_start: bool,
     /// Whether or not to perform tilde expansion for tildes after colons.
     pub tilde_expansion_after_colon: bool,
+    /// Whether or not to perform tilde expansion for tildes after equals signs.
+    pub tilde_expansion_after_equals: bool,
     /// Select the parser internal implementation
     pub parser_impl: ParserImpl,
 }
@@ -45,6 +47,7 @@ impl Default for ParserOptions {
             sh_mode: false,
             tilde_expansion_at_word_start: true,
             tilde_expansion_after_colon: false,
+            tilde_expansion_after_equals: false,
             parser_impl: ParserImpl::default(),
         }
     }
@@ -135,6 +138,7 @@ impl<R: std::io::BufRead> Parser<R> {
             sh_mode,
             tilde_expansion_at_word_start,
             tilde_expansion_after_colon,
+            tilde_expansion_after_equals: false,
             parser_impl,
         };
         Self { reader, options }

@@ -7,6 +7,13 @@ use crate::word;
 
 use super::{ParserOptions, Tokens};
 
+/// The three expressions of an arithmetic `for`.
+type ArithmeticForHeader = (
+    Option<ast::UnexpandedArithmeticExpr>,
+    Option<ast::UnexpandedArithmeticExpr>,
+    Option<ast::UnexpandedArithmeticExpr>,
+);
+
 peg::parser! {
     pub grammar token_parser<'a>(parser_options: &ParserOptions) for Tokens<'a> {
         pub(crate) rule program() -> ast::Program =
@@ -141,7 +148,8 @@ peg::parser! {
         // TODO(arithmetic): evaluate arithmetic end; the semicolon is used in arithmetic for loops.
         rule arithmetic_end() -> () =
             specific_operator(")") specific_operator(")") {} /
-            specific_operator(";") {}
+            specific_operator(";") {} /
+            specific_operator(";;") {}
 
         rule subshell() -> ast::SubshellCommand =
             start:specific_operator("(") list:compound_list() end:specific_operator(")") {
@@ -172,33 +180,52 @@ peg::parser! {
             }
 
         rule for_clause() -> ast::ForClauseCommand =
-            s:specific_word("for") n:name() linebreak() _in() w:wordlist()? sequential_sep() d:do_group() {
+            s:for_or_select() n:name() linebreak() _in() w:wordlist()? sequential_sep() d:for_body() {
                 let start = s.location();
                 let end = &d.loc;
                 let loc = SourceSpan::within(start, end);
-                ast::ForClauseCommand { variable_name: n.to_owned(), values: w, body: d, loc }
+                let select = s.to_str() == "select";
+                // Without any words it is no shorthand for the parameters.
+                let values = Some(w.unwrap_or_default());
+                ast::ForClauseCommand { select, variable_name: n.to_owned(), values, body: d, loc }
             } /
-            s:specific_word("for") n:name() sequential_sep()? d:do_group() {
+            s:for_or_select() n:name() sequential_sep()? d:for_body() {
                 let start = s.location();
                 let end = &d.loc;
                 let loc = SourceSpan::within(start, end);
-                ast::ForClauseCommand { variable_name: n.to_owned(), values: None, body: d, loc }
+                let select = s.to_str() == "select";
+                ast::ForClauseCommand { select, variable_name: n.to_owned(), values: None, body: d, loc }
             }
+
+        rule for_or_select() -> &'input Token =
+            specific_word("for") /
+            non_posix_extensions_enabled() s:specific_word("select") { s }
+
+        rule for_body() -> ast::DoGroupCommand =
+            do_group() /
+            non_posix_extensions_enabled() body:brace_group() { ast::DoGroupCommand { list: body.list, loc: body.loc } }
 
         // N.B. The arithmetic for loop is a non-sh extension.
         rule arithmetic_for_clause() -> ast::ArithmeticForClauseCommand =
             s:specific_word("for")
             specific_operator("(") specific_operator("(")
-                initializer:arithmetic_expression()? specific_operator(";")
-                condition:arithmetic_expression()? specific_operator(";")
-                updater:arithmetic_expression()?
+                header:arithmetic_for_header()
             specific_operator(")") specific_operator(")")
             body:arithmetic_for_body() {
+                let (initializer, condition, updater) = header;
                 let start = s.location();
                 let end = &body.loc;
                 let loc = SourceSpan::within(start, end);
                 ast::ArithmeticForClauseCommand { initializer, condition, updater, body, loc }
             }
+
+        rule arithmetic_for_header() -> ArithmeticForHeader =
+            initializer:arithmetic_expression()? specific_operator(";") linebreak()
+                condition:arithmetic_expression()? specific_operator(";") linebreak()
+                updater:arithmetic_expression()? linebreak() { (initializer, condition, updater) } /
+            // Without a condition both semicolons are one operator.
+            initializer:arithmetic_expression()? specific_operator(";;") linebreak()
+                updater:arithmetic_expression()? linebreak() { (initializer, None, updater) }
 
         rule arithmetic_for_body() -> ast::DoGroupCommand =
             sequential_sep()? body:do_group() { body } /
@@ -535,6 +562,9 @@ peg::parser! {
 
         // N.B. here strings are extensions to the POSIX standard.
         rule io_redirect() -> ast::IoRedirect =
+            non_posix_extensions_enabled() name:io_variable() r:io_redirect() {
+                    ast::IoRedirect::InVariable(name, Box::new(r))
+                } /
             n:io_number()? f:io_file() {
                     let (kind, target) = f;
                     ast::IoRedirect::File(n, kind, target)
@@ -704,6 +734,21 @@ peg::parser! {
                     locations_are_contiguous(num_loc, redir_loc)]) {?
 
                 w.parse().or(Err("a file descriptor"))
+            }
+
+        // The name of a variable in braces, right in front of a redirection, that takes the
+        // number of a descriptor.
+        rule io_variable() -> String =
+            [Token::Word(w, loc) if w.starts_with('{') && w.ends_with('}')]
+            &([Token::Operator(o, redir_loc) if
+                    o.starts_with(['<', '>']) && locations_are_contiguous(loc, redir_loc)]) {?
+
+                let name = &w[1..w.len() - 1];
+                let base = name.split('[').next().unwrap_or(name);
+                let plain = base.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+                    && base.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+                    && (base.len() == name.len() || name.ends_with(']'));
+                plain.then(|| name.to_owned()).ok_or("the name of a variable")
             }
 
         //

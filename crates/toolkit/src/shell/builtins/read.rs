@@ -7,6 +7,7 @@ use super::{super::line, Context, complain};
 use brush_core::{
     Error, ExecutionResult,
     env::{EnvironmentLookup, EnvironmentScope},
+    expansion::assign_to_named_parameter,
     openfiles::OpenFile,
     variables::{ArrayLiteral, ShellValueLiteral},
 };
@@ -116,13 +117,21 @@ fn is_name(name: &str) -> bool {
         && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
+/// The array that an element belongs to; any other name is its own.
+fn array_of(name: &str) -> &str {
+    match name.split_once('[') {
+        Some((array, subscript)) if subscript.ends_with(']') => array,
+        _ => name,
+    }
+}
+
 pub(super) fn read(context: Context<'_>, words: &[String]) -> Result<ExecutionResult, Error> {
     let wanted = match Wanted::parse(words) {
         Ok(wanted) => wanted,
         Err(error) => return Ok(complain(&context, error, 2)),
     };
     let names = wanted.names.iter().map(String::as_str).chain(wanted.array);
-    if let Some(wrong) = names.into_iter().find(|name| !is_name(name)) {
+    if let Some(wrong) = names.into_iter().find(|name| !is_name(array_of(name))) {
         return Ok(complain(&context, format!("`{wrong}': not a valid identifier"), 1));
     }
     let Some(file) = context.try_fd(wanted.file) else {
@@ -180,8 +189,14 @@ fn assign(context: Context<'_>, wanted: &Wanted<'_>, text: &Text) -> Result<(), 
     let ifs = context.shell.ifs().into_owned();
     let whole = wanted.until.delimiter.is_none();
     let exports = context.shell.options().export_variables_on_modification;
+    let params = &context.params;
+    let shell = context.shell;
     let mut set = |name: &str, value: ShellValueLiteral| {
-        context.shell.env_mut().update_or_add(
+        if let (true, ShellValueLiteral::Scalar(text)) = (name.contains('['), &value) {
+            let element = assign_to_named_parameter(shell, params, name, text.clone());
+            return super::super::run_ready(element);
+        }
+        shell.env_mut().update_or_add(
             name,
             value,
             |variable| {
