@@ -263,17 +263,21 @@ impl<'a> Moves<'a> {
             return Ok(Some(true));
         }
         let same = (from.dev(), from.ino()) == (to.dev(), to.ino());
-        if same && (self.backup == BackupMode::None || one_name(source, target)) {
+        // A link that took the name of what it leads to would lead nowhere, and the file be lost.
+        let own =
+            from.is_symlink() && fs::canonicalize(source).is_ok_and(|file| one_name(&file, target));
+        let plain_overwrite = self.backup == BackupMode::None;
+        if same && (plain_overwrite || one_name(source, target)) || own && plain_overwrite {
             bail!("{} and {} are the same file", shown(source), shown(target));
         }
-        if from.is_dir() && !to.is_dir() && self.backup == BackupMode::None {
+        if from.is_dir() && !to.is_dir() && plain_overwrite {
             bail!(
                 "cannot overwrite non-directory {} with directory {}",
                 shown(target),
                 shown(source)
             );
         }
-        if !from.is_dir() && to.is_dir() && self.backup == BackupMode::None {
+        if !from.is_dir() && to.is_dir() && plain_overwrite {
             bail!("cannot overwrite directory {} with non-directory", shown(target));
         }
         if self.made.contains(target) && self.backup != BackupMode::Numbered {

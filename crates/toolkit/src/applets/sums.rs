@@ -119,6 +119,9 @@ fn run(kind: &Kind, args: &Args) -> anyhow::Result<u8> {
         }
     }
     let last = args.all().filter(|(name, _)| matches!(*name, "binary" | "text")).last();
+    if args.has("tag") && last.is_some_and(|(name, _)| name == "text") {
+        bail!("--tag does not support --text mode");
+    }
     let line = Line {
         tag: args.has("tag").then(|| tag(kind, bits)),
         binary: last.is_some_and(|(name, _)| name == "binary"),

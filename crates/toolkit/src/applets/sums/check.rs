@@ -47,14 +47,14 @@ pub(super) fn run(kind: &Kind, args: &Args, files: &[OsString]) -> anyhow::Resul
 }
 
 fn lines(kind: &Kind, args: &Args, file: &OsStr, input: impl BufRead) -> io::Result<Counts> {
-    let mut counts = Counts::default();
+    let (mut counts, mut bsd) = (Counts::default(), None);
     for (number, text) in input.split(b'\n').enumerate() {
         let text = text?;
         let text = text.strip_suffix(b"\r").unwrap_or(&text);
         if text.is_empty() || text.starts_with(b"#") {
             continue;
         }
-        let Some((wanted, bits, name)) = line::read(text, kind.tag, kind.bits) else {
+        let Some((wanted, bits, name)) = line::read(text, kind.tag, kind.bits, &mut bsd) else {
             counts.improper += 1;
             if args.has("warn") {
                 let (file, number) = (shown(file), number + 1);

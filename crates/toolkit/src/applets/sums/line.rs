@@ -64,7 +64,14 @@ fn unescaped(name: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The sum, its bits, and the name in a line, which is of the kind that `tag` names.
-pub(super) fn read(line: &[u8], tag: &str, bits: usize) -> Option<(String, usize, Vec<u8>)> {
+///
+/// `bsd` is whether names follow one space alone, as BSD has them, which the first line without a tag decides.
+pub(super) fn read(
+    line: &[u8],
+    tag: &str,
+    bits: usize,
+    bsd: &mut Option<bool>,
+) -> Option<(String, usize, Vec<u8>)> {
     let line = line.trim_ascii_start();
     let (sign, line) = match line.strip_prefix(b"\\") {
         Some(rest) => (true, rest),
@@ -75,10 +82,19 @@ pub(super) fn read(line: &[u8], tag: &str, bits: usize) -> Option<(String, usize
         None => {
             let end = line.iter().position(|byte| !byte.is_ascii_hexdigit())?;
             let (sum, rest) = line.split_at(end);
-            // Two spaces or one and an asterisk; BSD's have one space alone.
             let rest = rest.strip_prefix(b" ").or_else(|| rest.strip_prefix(b"\t"))?;
-            let name = rest.strip_prefix(b" ").or_else(|| rest.strip_prefix(b"*"));
-            (sum, name.unwrap_or(rest))
+            let marked = rest.strip_prefix(b" ").or_else(|| rest.strip_prefix(b"*"));
+            match marked.filter(|name| !name.is_empty() && *bsd != Some(true)) {
+                Some(name) => {
+                    *bsd = Some(false);
+                    (sum, name)
+                }
+                None if *bsd == Some(false) => return None,
+                None => {
+                    *bsd = Some(true);
+                    (sum, rest)
+                }
+            }
         }
     };
     let found = sum.len() * 4;
@@ -116,7 +132,7 @@ mod tests {
                 let line = Line { tag, binary: false, zero: false }.made(sum, name);
                 let line = line.strip_suffix(b"\n").unwrap();
                 let wanted = Some((sum.to_owned(), 128, name.to_vec()));
-                assert_eq!(read(line, "MD5", 128), wanted, "{}", line.escape_ascii());
+                assert_eq!(read(line, "MD5", 128, &mut None), wanted, "{}", line.escape_ascii());
             }
         }
     }
@@ -125,7 +141,7 @@ mod tests {
     fn what_is_no_sum_is_none() {
         let sum = "0123456789abcdef0123456789abcdef";
         for line in ["", "x", sum, &sum[1..], "MD5 (a) = 12", "MD5 a", &format!("\\{sum}  \\x")] {
-            assert_eq!(read(line.as_bytes(), "MD5", 128), None, "{line}");
+            assert_eq!(read(line.as_bytes(), "MD5", 128, &mut None), None, "{line}");
         }
     }
 }
