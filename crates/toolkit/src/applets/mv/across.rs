@@ -27,6 +27,9 @@ pub(super) fn copy(
         Some(known) => fs::hard_link(known, &staged).map_err(plain)?,
         None => archive(source, &staged)?,
     }
+    if from.is_dir() {
+        share(source, &staged, target, copied).map_err(plain)?;
+    }
     if let Err(error) = fs::rename(&staged, target) {
         remove(&staged);
         return Err(plain(error));
@@ -36,6 +39,39 @@ pub(super) fn copy(
         copied.insert(file, target.to_owned());
     } else {
         copied.remove(&file);
+    }
+    Ok(())
+}
+
+/// Files of several names, some of which went before, are made one again.
+fn share(
+    source: &Path,
+    staged: &Path,
+    target: &Path,
+    copied: &mut HashMap<(u64, u64), PathBuf>,
+) -> io::Result<()> {
+    for entry in fs::read_dir(source)? {
+        let (entry, name) = entry.map(|entry| (entry.path(), entry.file_name()))?;
+        let (staged, target) = (staged.join(&name), target.join(&name));
+        let meta = entry.symlink_metadata()?;
+        if meta.is_dir() {
+            share(&entry, &staged, &target, copied)?;
+            continue;
+        }
+        let file = (meta.dev(), meta.ino());
+        let alike = |known: &&PathBuf| {
+            let known = known.symlink_metadata();
+            known.is_ok_and(|k| {
+                (k.len(), k.mtime(), k.mtime_nsec())
+                    == (meta.len(), meta.mtime(), meta.mtime_nsec())
+            })
+        };
+        if let Some(known) = copied.get(&file).filter(alike) {
+            fs::remove_file(&staged)?;
+            fs::hard_link(known, &staged)?;
+        } else if meta.nlink() > 1 {
+            copied.insert(file, target);
+        }
     }
     Ok(())
 }
