@@ -75,6 +75,7 @@ mod table;
 mod terminal;
 mod text_cells;
 mod traceroute;
+mod wrapped;
 
 use std::{
     ffi::{OsStr, OsString},

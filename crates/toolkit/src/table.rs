@@ -1,7 +1,7 @@
 //! Every command, one row each.
 
-use crate::{applet::Applet, applets, shell};
-use std::{ffi::OsString, path::Path};
+use crate::{applet::Applet, applets, shell, wrapped};
+use std::ffi::OsString;
 
 /// One command's name and code.
 pub(crate) struct Row {
@@ -61,49 +61,6 @@ fn run_uutils(name: &str, main: fn(Vec<OsString>) -> i32, args: Vec<OsString>) -
             status.max(1)
         }
     }
-}
-
-/// With `cp -RH` a link to a folder that is named stands for the folder; uutils wants to write it to a file.
-fn cp(mut args: Vec<OsString>) -> i32 {
-    let given = |letter: u8| {
-        let options = args.iter().skip(1).map(|arg| arg.as_encoded_bytes());
-        options
-            .take_while(|arg| *arg != b"--")
-            .any(|arg| arg.starts_with(b"-") && !arg.starts_with(b"--") && arg.contains(&letter))
-    };
-    if given(b'H') && !given(b'L') && !given(b'P') {
-        let last = args.len().saturating_sub(1);
-        for arg in args.iter_mut().take(last).skip(1).filter(|arg| Path::new(arg).is_symlink()) {
-            if Path::new(arg).is_dir() {
-                arg.push("/");
-            }
-        }
-    }
-    uu_cp::uumain(args.into_iter())
-}
-
-/// Of `timeout -s KILL` the status is that of the command, which then is 137, as GNU's is; uutils gives 124.
-fn timeout(mut args: Vec<OsString>) -> i32 {
-    let mut kills = false;
-    let mut words = args.iter().skip(1).map_while(|arg| arg.to_str());
-    while let Some(word) = words.next().filter(|word| word.len() > 1 && word.starts_with('-')) {
-        let signal = match word {
-            // With -k it gives the signal's bare number when the status is to be kept.
-            _ if word.starts_with("-k") || word.starts_with("--k") => return run_timeout(args),
-            "-s" | "--signal" => words.next(),
-            word => word.strip_prefix("--signal=").or_else(|| word.strip_prefix("-s")),
-        };
-        let Some(name) = signal else { continue };
-        kills = matches!(name.strip_prefix("SIG").unwrap_or(name), "KILL" | "9");
-    }
-    if kills {
-        args.insert(1, "--preserve-status".into());
-    }
-    run_timeout(args)
-}
-
-fn run_timeout(args: Vec<OsString>) -> i32 {
-    uu_timeout::uumain(args.into_iter())
 }
 
 /// The row of a command.
@@ -189,6 +146,7 @@ pub(crate) static TABLE: &[Row] = &[
     own(&applets::more::APPLET),
     own(&applets::mount::APPLET),
     own(&applets::mountpoint::APPLET),
+    own(&applets::mv::APPLET),
     own(&applets::nc::APPLET),
     own(&applets::netstat::APPLET),
     own(&applets::nsenter::APPLET),
@@ -213,6 +171,13 @@ pub(crate) static TABLE: &[Row] = &[
     own(&applets::ss::APPLET),
     own(&applets::strings::APPLET),
     own(&applets::stty::APPLET),
+    own(&applets::sha256sum::B2SUM),
+    own(&applets::sha256sum::MD5SUM),
+    own(&applets::sha256sum::SHA1SUM),
+    own(&applets::sha256sum::SHA224SUM),
+    own(&applets::sha256sum::SHA256SUM),
+    own(&applets::sha256sum::SHA384SUM),
+    own(&applets::sha256sum::SHA512SUM),
     own(&applets::swapoff::APPLET),
     own(&applets::swapon::APPLET),
     own(&applets::switch_root::APPLET),
@@ -250,7 +215,6 @@ pub(crate) static TABLE: &[Row] = &[
     // uutils' coreutils.
     uutils("[", |args| uu_test::uumain(args.into_iter())),
     uutils("arch", |args| uu_arch::uumain(args.into_iter())),
-    uutils("b2sum", |args| uu_b2sum::uumain(args.into_iter())),
     uutils("base32", |args| uu_base32::uumain(args.into_iter())),
     uutils("base64", |args| uu_base64::uumain(args.into_iter())),
     uutils("basename", |args| uu_basename::uumain(args.into_iter())),
@@ -262,7 +226,7 @@ pub(crate) static TABLE: &[Row] = &[
     uutils("chroot", |args| uu_chroot::uumain(args.into_iter())),
     uutils("cksum", |args| uu_cksum::uumain(args.into_iter())),
     uutils("comm", |args| uu_comm::uumain(args.into_iter())),
-    uutils("cp", cp),
+    uutils("cp", wrapped::cp::main),
     uutils("csplit", |args| uu_csplit::uumain(args.into_iter())),
     uutils("cut", |args| uu_cut::uumain(args.into_iter())),
     uutils("date", |args| uu_date::uumain(args.into_iter())),
@@ -282,19 +246,17 @@ pub(crate) static TABLE: &[Row] = &[
     uutils("groups", |args| uu_groups::uumain(args.into_iter())),
     uutils("head", |args| uu_head::uumain(args.into_iter())),
     uutils("id", |args| uu_id::uumain(args.into_iter())),
-    uutils("install", |args| uu_install::uumain(args.into_iter())),
+    uutils("install", wrapped::install),
     uutils("join", |args| uu_join::uumain(args.into_iter())),
     uutils("kill", |args| uu_kill::uumain(args.into_iter())),
     uutils("link", |args| uu_link::uumain(args.into_iter())),
     uutils("ln", |args| uu_ln::uumain(args.into_iter())),
     uutils("logname", |args| uu_logname::uumain(args.into_iter())),
     uutils("ls", |args| uu_ls::uumain(args.into_iter())),
-    uutils("md5sum", |args| uu_md5sum::uumain(args.into_iter())),
     uutils("mkdir", |args| uu_mkdir::uumain(args.into_iter())),
     uutils("mkfifo", |args| uu_mkfifo::uumain(args.into_iter())),
     uutils("mknod", |args| uu_mknod::uumain(args.into_iter())),
     uutils("mktemp", |args| uu_mktemp::uumain(args.into_iter())),
-    uutils("mv", |args| uu_mv::uumain(args.into_iter())),
     uutils("nice", |args| uu_nice::uumain(args.into_iter())),
     uutils("nl", |args| uu_nl::uumain(args.into_iter())),
     uutils("nohup", |args| uu_nohup::uumain(args.into_iter())),
@@ -308,21 +270,16 @@ pub(crate) static TABLE: &[Row] = &[
     uutils("printf", |args| uu_printf::uumain(args.into_iter())),
     uutils("ptx", |args| uu_ptx::uumain(args.into_iter())),
     uutils("pwd", |args| uu_pwd::uumain(args.into_iter())),
-    uutils("readlink", |args| uu_readlink::uumain(args.into_iter())),
+    uutils("readlink", wrapped::readlink),
     uutils("realpath", |args| uu_realpath::uumain(args.into_iter())),
     uutils("rm", |args| uu_rm::uumain(args.into_iter())),
     uutils("rmdir", |args| uu_rmdir::uumain(args.into_iter())),
     uutils("seq", |args| uu_seq::uumain(args.into_iter())),
-    uutils("sha1sum", |args| uu_sha1sum::uumain(args.into_iter())),
-    uutils("sha224sum", |args| uu_sha224sum::uumain(args.into_iter())),
-    uutils("sha256sum", |args| uu_sha256sum::uumain(args.into_iter())),
-    uutils("sha384sum", |args| uu_sha384sum::uumain(args.into_iter())),
-    uutils("sha512sum", |args| uu_sha512sum::uumain(args.into_iter())),
     uutils("shred", |args| uu_shred::uumain(args.into_iter())),
     uutils("shuf", |args| uu_shuf::uumain(args.into_iter())),
     uutils("sleep", |args| uu_sleep::uumain(args.into_iter())),
-    uutils("sort", |args| uu_sort::uumain(args.into_iter())),
-    uutils("split", |args| uu_split::uumain(args.into_iter())),
+    uutils("sort", wrapped::sort),
+    uutils("split", wrapped::split),
     uutils("stat", |args| uu_stat::uumain(args.into_iter())),
     uutils("sum", |args| uu_sum::uumain(args.into_iter())),
     uutils("sync", |args| uu_sync::uumain(args.into_iter())),
@@ -330,7 +287,7 @@ pub(crate) static TABLE: &[Row] = &[
     uutils("tail", |args| uu_tail::uumain(args.into_iter())),
     uutils("tee", |args| uu_tee::uumain(args.into_iter())),
     uutils("test", |args| uu_test::uumain(args.into_iter())),
-    uutils("timeout", timeout),
+    uutils("timeout", wrapped::timeout),
     uutils("touch", |args| uu_touch::uumain(args.into_iter())),
     uutils("tr", |args| uu_tr::uumain(args.into_iter())),
     uutils("true", |args| uu_true::uumain(args.into_iter())),

@@ -120,7 +120,7 @@ mod tests {
         ] {
             assert_eq!(Permissions::parse(text).unwrap().matches(mode, folder), matches, "{text}");
         }
-        for text in ["", "-", "8", "u", "u+y", "77777", "+", "u*r"] {
+        for text in ["", "-", "8", "u", "u+y", "77777", "u*r"] {
             assert_eq!(Permissions::parse(text), None, "{text}");
         }
     }
