@@ -14,6 +14,7 @@ use serde_json::Value;
 use std::{
     collections::BTreeMap,
     fs::{self, File},
+    io::{self, Seek as _, SeekFrom},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -42,19 +43,27 @@ fn digest(disk: &Path) -> Result<String> {
     Ok(xenoboot_image::sha256(&fs::read(disk)?))
 }
 
-/// A file of an installed system's root file system, which is the disk's third partition after an ESP of 64 MiB.
+/// A copy of an installed system's root file system, which is the disk's third partition after an ESP of 64 MiB.
 ///
-/// The machine was switched off while the system ran, so the journal is replayed first, as the next mount would do.
-fn file(disk: &Path, path: &str) -> Result<String> {
+/// The machine was switched off while the system ran, so its journal is replayed, as the next mount would do. (e2fsck
+/// forgets the offset of a file system within a disk when it has replayed one.)
+fn root_of(target: &Path) -> Result<PathBuf> {
     const START: u64 = (1 + 1 + 64) << 20;
-    let partition = format!("{}?offset={START}", disk.display());
-    let check = Command::new("e2fsck").args(["-f", "-y", &partition]).output()?;
+    let root = target.with_extension("root");
+    let mut from = File::open(target)?;
+    from.seek(SeekFrom::Start(START))?;
+    io::copy(&mut from, &mut File::create(&root)?)?;
+    let check = Command::new("e2fsck").args(["-f", "-y"]).arg(&root).output()?;
     // 1: something was mended.
     ensure!(matches!(check.status.code(), Some(0 | 1)), "e2fsck: {check:?}");
-    let output =
-        Command::new("debugfs").args(["-R", &format!("cat {path}"), &partition]).output()?;
+    Ok(root)
+}
+
+/// A file of a file system.
+fn file(root: &Path, path: &str) -> Result<String> {
+    let output = Command::new("debugfs").args(["-R", &format!("cat {path}")]).arg(root).output()?;
     // The first line is its version; the exit status tells nothing.
     let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(said.lines().count() < 2, "{path} on {partition}: {said}");
+    ensure!(said.lines().count() < 2, "{path}: {said}");
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -2,6 +2,7 @@
 
 mod append;
 mod create;
+mod member;
 mod options;
 
 use crate::{

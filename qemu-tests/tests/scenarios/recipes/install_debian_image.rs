@@ -1,6 +1,6 @@
 //! install-debian-image: from an empty disk to a Debian that runs, at once by kexec and later from its own disk.
 
-use super::{disk, file};
+use super::{disk, file, root_of};
 use anyhow::{Context, Result, ensure};
 use qemu_tests::{Bundle, Nic, Operator, Scenario, Vm, Web, root_image, wait::BOOT};
 use std::{fs, process::Command, time::Duration};
@@ -50,20 +50,18 @@ fn a_debian_image_is_installed_and_boots_by_bios_and_uefi() -> Result<()> {
         machine.expect("the server knows that this system is up", UP)?;
         ensure!(machine.qmp.events("RESET") == 0, "the machine went through its firmware");
         drop(machine);
+        let root = root_of(&target)?;
         let there = fs::read_to_string(&host_key)?;
-        ensure!(file(&target, "/etc/ssh/ssh_host_ed25519_key")? == there, "another host key");
-        let network = file(&target, "/etc/systemd/network/05-xenoboot.network")?;
+        ensure!(file(&root, "/etc/ssh/ssh_host_ed25519_key")? == there, "another host key");
+        let network = file(&root, "/etc/systemd/network/05-xenoboot.network")?;
         for line in ["MACAddress=52:54:00:00:00:01", "Address=10.0.2.15/24", "Gateway=10.0.2.2"] {
             ensure!(network.lines().any(|there| there == line), "no {line}: {network}");
         }
         ensure!(!network.contains("DHCP="), "{network}");
-        ensure!(
-            file(&target, "/etc/resolv.conf")? == "nameserver 10.0.2.3\n",
-            "other name servers"
-        );
+        ensure!(file(&root, "/etc/resolv.conf")? == "nameserver 10.0.2.3\n", "other name servers");
         let seed = "/var/lib/cloud/seed/nocloud";
-        ensure!(file(&target, &format!("{seed}/user-data"))? == "#cloud-config\n", "no seed");
-        let meta = file(&target, &format!("{seed}/meta-data"))?;
+        ensure!(file(&root, &format!("{seed}/user-data"))? == "#cloud-config\n", "no seed");
+        let meta = file(&root, &format!("{seed}/meta-data"))?;
         ensure!(meta.contains("local-hostname: cupboard\n"), "{meta}");
 
         for uefi in [false, true] {

@@ -1,6 +1,6 @@
 //! install-debootstrap: from an empty disk to a Debian that runs, made of the packages of a mirror.
 
-use super::{disk, file, reports};
+use super::{disk, file, reports, root_of};
 use anyhow::{Context, Result, ensure};
 use qemu_tests::{
     Bundle, Nic, Operator, Scenario, Vm, Web, debian, mirror,
@@ -53,11 +53,12 @@ fn a_debian_is_installed_from_packages_of_a_signed_mirror_only() -> Result<()> {
         machine.expect("the installed system cupboard is up", UP)?;
         ensure!(machine.qmp.events("RESET") == 0, "the machine went through its firmware");
         drop(machine);
-        let network = file(&target, "/etc/systemd/network/05-xenoboot.network")?;
+        let root = root_of(&target)?;
+        let network = file(&root, "/etc/systemd/network/05-xenoboot.network")?;
         for line in ["MACAddress=52:54:00:00:00:01", "DHCP=ipv4"] {
             ensure!(network.lines().any(|there| there == line), "no {line}: {network}");
         }
-        let status = file(&target, "/var/lib/dpkg/status")?;
+        let status = file(&root, "/var/lib/dpkg/status")?;
         let init =
             status.split("\n\n").find(|stanza| stanza.starts_with("Package: systemd-sysv\n"));
         let init = init.context("no systemd-sysv")?;

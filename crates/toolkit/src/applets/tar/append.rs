@@ -24,7 +24,7 @@ pub(super) fn append(args: &Args) -> anyhow::Result<u8> {
     let (end, there) = members(&file).with_context(|| name.display().to_string())?;
     file.seek(SeekFrom::Start(end))?;
     let to = BufWriter::with_capacity(1 << 17, file);
-    let mut creating = Creating::new(args, to, name)?;
+    let mut creating = Creating::new(args, to, name, end)?;
     if args.has("update") {
         creating.there = there;
     }

@@ -1,6 +1,10 @@
 //! Making archives.
 
-use super::{Excludes, Filter, index, moment, transform, transformed, wanted};
+use super::{
+    Excludes, Filter, index,
+    member::{self, Blocks, Fields, Layout, Unfit, record_size},
+    moment, transform, transformed, wanted,
+};
 use crate::{
     applet::{Args, usage_error},
     archive::shown,
@@ -21,7 +25,7 @@ use std::{
     path::{Path, PathBuf},
     process::Stdio,
 };
-use tar::{EntryType, Header};
+use tar::EntryType;
 
 pub(super) fn create(args: &Args) -> anyhow::Result<u8> {
     if wanted(args)?.is_empty() && !args.has("files-from") {
@@ -44,7 +48,7 @@ pub(super) fn create(args: &Args) -> anyhow::Result<u8> {
         let running = filter.command.stdin(Stdio::piped()).stdout(to).spawn();
         let mut running = running.map_err(|error| filter.failed(error))?;
         let to = running.stdin.take().context("no pipe")?;
-        let made = Creating::new(args, to, file)?.all(args);
+        let made = Creating::new(args, to, file, 0)?.all(args);
         let made = made.map(|made| (made.status, made.remove));
         // What the command says is the reason, if it does not take what is written to it.
         filter.end(running)?;
@@ -53,14 +57,14 @@ pub(super) fn create(args: &Args) -> anyhow::Result<u8> {
     let to = BufWriter::with_capacity(1 << 17, to);
     match format {
         None => {
-            let Made { mut to, status, remove } = Creating::new(args, to, file)?.all(args)?;
+            let Made { mut to, status, remove } = Creating::new(args, to, file, 0)?.all(args)?;
             to.flush()?;
             Ok(removed(&remove, status))
         }
         Some(format) => {
             let level = if format == Format::Zstd { 3 } else { 6 };
             let writer: Writer<'_> = format.writer(level, to)?;
-            let Made { to, status, remove } = Creating::new(args, writer, file)?.all(args)?;
+            let Made { to, status, remove } = Creating::new(args, writer, file, 0)?.all(args)?;
             to.finish()?;
             Ok(removed(&remove, status))
         }
@@ -92,7 +96,12 @@ pub(super) fn removed(files: &[PathBuf], status: u8) -> u8 {
 
 /// An archive that is being made.
 pub(super) struct Creating<W: Write> {
-    archive: tar::Builder<W>,
+    archive: tar::Builder<Blocks<W>>,
+    layout: Layout,
+    /// Whether pax has all times, or that of the data alone.
+    all_times: bool,
+    /// Bytes that the archive's length is a multiple of.
+    record: u64,
     /// The archive's own device and inode, so that it does not swallow itself.
     itself: Option<(u64, u64)>,
     names: names::Names,
@@ -147,14 +156,19 @@ impl Owner {
 }
 
 impl<W: Write> Creating<W> {
-    pub(super) fn new(args: &Args, to: W, file: &OsStr) -> anyhow::Result<Self> {
+    /// `at` is how much is in the archive already, in bytes.
+    pub(super) fn new(args: &Args, to: W, file: &OsStr, at: u64) -> anyhow::Result<Self> {
         let itself = fs::metadata(file).ok().filter(Metadata::is_file);
         let dates = ["newer", "after-date", "newer-mtime"];
         let newer = dates.into_iter().find(|option| args.has(option));
         let newer =
             newer.and_then(|option| Some((args.text(option).ok()??, option == "newer-mtime")));
         Ok(Self {
-            archive: tar::Builder::new(to),
+            layout: Layout::of(args)?,
+            all_times: args.value("pax-option").is_none_or(|option| {
+                !option.to_string_lossy().split(',').any(|it| it.starts_with("delete="))
+            }),
+            record: record_size(args)?,
             itself: itself.map(|meta| (meta.dev(), meta.ino())),
             names: names::Names::read(),
             excludes: Excludes::new(args)?,
@@ -184,6 +198,8 @@ impl<W: Write> Creating<W> {
             there: HashMap::new(),
             ignore_unread: args.has("ignore-failed-read"),
             remove: args.has("remove-files").then(Vec::new),
+            // The last: it writes an archive's end when it is dropped, too.
+            archive: tar::Builder::new(Blocks::new(to, at)),
         })
     }
 
@@ -199,7 +215,7 @@ impl<W: Write> Creating<W> {
             eprintln!("tar: Exiting with failure status due to previous errors");
         }
         let status = if self.failed { 2 } else { 0 };
-        let to = self.archive.into_inner()?;
+        let to = self.archive.into_inner()?.fill(self.record)?;
         Ok(Made { to, status, remove: self.remove.unwrap_or_default() })
     }
 
@@ -231,6 +247,11 @@ impl<W: Write> Creating<W> {
         if !self.is_old(name, &meta)
             && let Err(error) = self.append(&path, name, &meta)
         {
+            if let Some(unfit) = error.downcast_ref::<Unfit>() {
+                eprintln!("tar: {}: {unfit}", name.display());
+                self.failed = true;
+                return Ok(());
+            }
             // What cannot be written ends everything; what cannot be read does not.
             let Some(unread) = error.downcast_ref::<Unreadable>() else { return Err(error) };
             self.unreadable(name, &unread.0);
@@ -277,6 +298,9 @@ impl<W: Write> Creating<W> {
             eprintln!("tar: {}: socket ignored", name.display());
             return Ok(());
         }
+        if self.layout == Layout::V7 && !(kind.is_file() || kind.is_dir() || kind.is_symlink()) {
+            anyhow::bail!(Unfit("Unknown file type; file ignored".into()));
+        }
         let original = self.stored_name(name, meta.is_dir());
         let stored = self.transformed(original.clone());
         if self.verbose {
@@ -291,35 +315,39 @@ impl<W: Write> Creating<W> {
         if stored.is_empty() {
             return Ok(());
         }
-        let mut header = self.header(meta);
+        let mut fields = self.fields(meta);
         let first = (meta.nlink() > 1 && !meta.is_dir())
             .then(|| self.seen.insert((meta.dev(), meta.ino()), PathBuf::from(&stored)))
             .flatten();
         if let Some(first) = first {
             self.seen.insert((meta.dev(), meta.ino()), first.clone());
-            header.set_entry_type(EntryType::Link);
-            header.set_size(0);
-            self.link(header, &stored, first.as_os_str())?;
-            self.done(path);
-            return Ok(());
-        }
-        if kind.is_symlink() {
+            (fields.kind, fields.size) = (EntryType::Link, 0);
+            self.put(&fields, &stored, Some(first.as_os_str()), io::empty())?;
+        } else if kind.is_symlink() {
             let target = self.transformed(fs::read_link(path)?.into_os_string());
-            self.link(header, &stored, &target)?;
-            self.done(path);
-            return Ok(());
+            self.put(&fields, &stored, Some(&target), io::empty())?;
+        } else if kind.is_file() {
+            let file = File::open(path).map_err(Unreadable)?;
+            // A file that grows or shrinks meanwhile gets the size that its header says.
+            let data = file.chain(io::repeat(0)).take(meta.size());
+            self.put(&fields, &stored, None, data)?;
+        } else {
+            self.put(&fields, &stored, None, io::empty())?;
         }
-        if !kind.is_file() {
-            self.data(header, &stored, io::empty())?;
-            self.done(path);
-            return Ok(());
+        if let Some(remove) = &mut self.remove {
+            remove.push(path.to_owned());
         }
-        let file = File::open(path).map_err(Unreadable)?;
-        // A file that grows or shrinks meanwhile gets the size that its header says.
-        let data = file.chain(io::repeat(0)).take(meta.size());
-        self.data(header, &stored, data)?;
-        self.done(path);
         Ok(())
+    }
+
+    fn put(
+        &mut self,
+        fields: &Fields,
+        name: &OsStr,
+        link: Option<&OsStr>,
+        data: impl Read,
+    ) -> anyhow::Result<()> {
+        member::write(&mut self.archive, self.layout, fields, name, link, data)
     }
 
     fn transformed(&self, name: OsString) -> OsString {
@@ -327,32 +355,6 @@ impl<W: Write> Creating<W> {
             Some(transform) => transformed(transform, &name),
             None => name,
         }
-    }
-
-    /// A file is in the archive.
-    fn done(&mut self, path: &Path) {
-        if let Some(remove) = &mut self.remove {
-            remove.push(path.to_owned());
-        }
-    }
-
-    // The crate would clean names, as `./x` to `x`; only those too long for the header go through it.
-
-    fn data(&mut self, mut header: Header, name: &OsStr, data: impl Read) -> anyhow::Result<()> {
-        if !field(&mut header.as_old_mut().name, name) {
-            return Ok(self.archive.append_data(&mut header, name, data)?);
-        }
-        header.set_cksum();
-        Ok(self.archive.append(&header, data)?)
-    }
-
-    fn link(&mut self, mut header: Header, name: &OsStr, target: &OsStr) -> anyhow::Result<()> {
-        let old = header.as_old_mut();
-        if !(field(&mut old.name, name) && field(&mut old.linkname, target)) {
-            return Ok(self.archive.append_link(&mut header, name, target)?);
-        }
-        header.set_cksum();
-        Ok(self.archive.append(&header, io::empty())?)
     }
 
     fn stored_name(&mut self, name: &Path, folder: bool) -> OsString {
@@ -372,10 +374,9 @@ impl<W: Write> Creating<W> {
         OsString::from_vec(stored)
     }
 
-    fn header(&self, meta: &Metadata) -> Header {
-        let mut header = Header::new_gnu();
+    fn fields(&self, meta: &Metadata) -> Fields {
         let kind = meta.file_type();
-        let (entry, size) = if kind.is_dir() {
+        let (kind, size) = if kind.is_dir() {
             (EntryType::Directory, 0)
         } else if kind.is_symlink() {
             (EntryType::Symlink, 0)
@@ -388,39 +389,29 @@ impl<W: Write> Creating<W> {
         } else {
             (EntryType::Regular, meta.size())
         };
-        header.set_entry_type(entry);
-        header.set_size(size);
-        header.set_mode(meta.mode() & 0o7777);
-        let mtime = self.mtime.unwrap_or(meta.mtime());
-        header.set_mtime(u64::try_from(mtime).unwrap_or(0));
-        header.set_uid(self.owner.as_ref().map_or(meta.uid().into(), |owner| owner.id));
-        header.set_gid(self.group.as_ref().map_or(meta.gid().into(), |group| group.id));
-        if !self.numeric {
-            let given = |owner: &'_ Option<Owner>| owner.as_ref().map(|owner| owner.name.clone());
-            let name = |name: Option<&str>| name.unwrap_or("").to_owned();
-            let user = given(&self.owner).unwrap_or_else(|| name(self.names.user(meta.uid())));
-            let group = given(&self.group).unwrap_or_else(|| name(self.names.group(meta.gid())));
-            // A name that does not fit is left out: the number says who it is.
-            let _ = header.set_username(&user);
-            let _ = header.set_groupname(&group);
+        let name = |given: &Option<Owner>, known: Option<&str>| match given {
+            _ if self.numeric => String::new(),
+            Some(owner) => owner.name.clone(),
+            None => known.unwrap_or("").to_owned(),
+        };
+        let part = |nanoseconds: i64| u32::try_from(nanoseconds).unwrap_or(0);
+        let own = (meta.mtime(), part(meta.mtime_nsec()));
+        let device = matches!(kind, EntryType::Char | EntryType::Block);
+        Fields {
+            kind,
+            mode: meta.mode() & 0o7777,
+            uid: self.owner.as_ref().map_or(meta.uid().into(), |owner| owner.id),
+            gid: self.group.as_ref().map_or(meta.gid().into(), |group| group.id),
+            user: name(&self.owner, self.names.user(meta.uid())),
+            group: name(&self.group, self.names.group(meta.gid())),
+            size,
+            modified: self.mtime.map_or(own, |seconds| (seconds, 0)),
+            others: self.all_times.then(|| {
+                [(meta.atime(), part(meta.atime_nsec())), (meta.ctime(), part(meta.ctime_nsec()))]
+            }),
+            device: device
+                .then(|| (rustix::fs::major(meta.rdev()), rustix::fs::minor(meta.rdev()))),
         }
-        if kind.is_char_device() || kind.is_block_device() {
-            let _ = header.set_device_major(rustix::fs::major(meta.rdev()));
-            let _ = header.set_device_minor(rustix::fs::minor(meta.rdev()));
-        }
-        header
-    }
-}
-
-/// Puts a name into its field, if it fits.
-fn field(field: &mut [u8], name: &OsStr) -> bool {
-    match field.split_at_mut_checked(name.len()) {
-        Some((begin, end)) => {
-            begin.copy_from_slice(name.as_bytes());
-            end.fill(0);
-            true
-        }
-        None => false,
     }
 }
 
