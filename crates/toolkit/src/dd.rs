@@ -8,7 +8,6 @@ mod ebcdic;
 mod failed;
 mod flags;
 mod input;
-mod names;
 pub(crate) mod operands;
 mod output;
 mod quick;

@@ -60,6 +60,11 @@ fn cases(file: &str, text: &str) -> Vec<Case> {
                 known = None;
             }
             Some((name, parts)) if name.starts_with('@') => {
+                // A case before it would have the name itself, and be the same for that.
+                let unknown = |case: &&Case| case.line.contains(name);
+                let known = lists.iter().any(|(other, _)| other == name);
+                let early = cases.iter().find(unknown).filter(|_| !known);
+                assert!(early.is_none(), "{file}: {name} is used before: {}", early.unwrap().line);
                 let parts: Vec<String> = parts.split('|').map(|p| p.trim().to_owned()).collect();
                 lists.retain(|(other, _): &(String, _)| other != name);
                 lists.push((name.to_owned(), parts));
@@ -98,6 +103,8 @@ fn run(bench: &Bench, case: &Case, prepared: &Prepared, path: &Path) -> (String,
     );
     command.args(["--norc", "-c", &line]);
     let outcome = bench.run_with_host_path(command, Duration::from_secs(30));
+    // Both would fail alike, and nothing be compared.
+    assert_ne!(outcome.status, Some(99), "{}: no copy of the folder: {outcome}", case.file);
     let shown = format!("{}(status: {:?})\n", outcome.stdout, outcome.status);
     (shown, outcome.stderr)
 }
@@ -207,6 +214,12 @@ fn difference(bench: &Bench, case: &Case, prepared: &Prepared) -> Option<String>
         (Some(reason), true) => Some(format!("{title}\n-- no longer differs: {reason}")),
         _ => None,
     }
+}
+
+#[test]
+#[should_panic = "@a is used before: c @a"]
+fn a_list_stands_before_its_cases() {
+    cases("c", "$ c @a\n@a 1 | 2\n");
 }
 
 #[test]

@@ -2,7 +2,10 @@
 
 mod across;
 
-use crate::applet::{Applet, Args, Opt, reason, usage_error};
+use crate::{
+    applet::{Applet, Args, Opt, reason, usage_error},
+    quoting::quoted,
+};
 use anyhow::{Context as _, bail};
 use rustix::{
     fs::{Access, AtFlags, CWD, RenameFlags},
@@ -96,13 +99,13 @@ fn run(args: &Args) -> anyhow::Result<u8> {
     }
     let into = match folder {
         Some(folder) if Path::new(folder).is_dir() => Some(folder.to_owned()),
-        Some(folder) => bail!("target directory {}: {}", shown(folder), no_folder(folder)),
+        Some(folder) => bail!("target directory {}: {}", quoted(folder), no_folder(folder)),
         None if operands.len() == 1 => {
-            bail!("missing destination file operand after {}", shown(&last))
+            bail!("missing destination file operand after {}", quoted(&last))
         }
-        None if whole && operands.len() > 2 => bail!("extra operand {}", shown(&last)),
+        None if whole && operands.len() > 2 => bail!("extra operand {}", quoted(&last)),
         None if !whole && Path::new(&last).is_dir() && !args.has("exchange") => operands.pop(),
-        None if operands.len() > 2 => bail!("target {}: {}", shown(&last), no_folder(&last)),
+        None if operands.len() > 2 => bail!("target {}: {}", quoted(&last), no_folder(&last)),
         None => None,
     };
     let mut moves = Moves::new(args)?;
@@ -141,13 +144,6 @@ fn no_folder(name: &OsStr) -> String {
     error.unwrap_or_else(|| "Not a directory".into())
 }
 
-/// A name as GNU's messages show it.
-fn shown(name: &(impl AsRef<OsStr> + ?Sized)) -> String {
-    let style = uucore::quoting_style::QuotingStyle::SHELL_ESCAPE_QUOTE;
-    let name = uucore::quoting_style::locale_aware_escape_name(name.as_ref(), style);
-    name.to_string_lossy().into_owned()
-}
-
 impl<'a> Moves<'a> {
     fn new(args: &'a Args) -> anyhow::Result<Self> {
         let given = args.all().filter_map(|(name, _)| match name {
@@ -165,7 +161,7 @@ impl<'a> Moves<'a> {
         });
         let update = updates.last().unwrap_or("all");
         if !matches!(update, "all" | "none" | "none-fail" | "older") {
-            bail!("invalid argument {} for '--update'", shown(update));
+            bail!("invalid argument {} for '--update'", quoted(update));
         }
         let backup = Self::backup(args)?;
         if backup != BackupMode::None && overwrite == Overwrite::Never {
@@ -189,13 +185,13 @@ impl<'a> Moves<'a> {
             "simple" | "never" => BackupMode::Simple,
             "numbered" | "t" => BackupMode::Numbered,
             "existing" | "nil" => BackupMode::Existing,
-            other => return usage_error(format!("invalid backup type {}", shown(other))),
+            other => return usage_error(format!("invalid backup type {}", quoted(other))),
         })
     }
 
     /// Moves one; whether it was moved, or left where it is as it should be.
     fn one(&mut self, source: &Path, target: &Path) -> anyhow::Result<bool> {
-        let fault = || format!("cannot stat {}", shown(source));
+        let fault = || format!("cannot stat {}", quoted(source));
         let from = source.symlink_metadata().map_err(plain).with_context(fault)?;
         if self.args.has("exchange") {
             let exchanged =
@@ -211,37 +207,50 @@ impl<'a> Moves<'a> {
             }
             kept = self.keep(source, target)?;
         }
-        match rustix::fs::rename(source, target) {
-            Ok(()) => self.say("renamed", source, target, kept.as_deref()),
-            Err(Errno::XDEV) if !self.args.has("no-copy") => {
-                across::copy(source, &from, target, &mut self.copied)
-                    .with_context(|| cannot(source, target))?;
-                self.say("copied", source, target, kept.as_deref());
-                let folder = from.is_dir();
-                let removed =
-                    if folder { fs::remove_dir_all(source) } else { fs::remove_file(source) };
-                removed
-                    .map_err(plain)
-                    .with_context(|| format!("cannot remove {}", shown(source)))?;
-                if self.verbose() {
-                    let what = if folder { "removed directory" } else { "removed" };
-                    print(&format!("{what} {}", shown(source)));
-                }
-            }
-            Err(Errno::INVAL) if from.is_dir() => bail!(
-                "cannot move {} to a subdirectory of itself, {}",
-                shown(source),
-                shown(target)
-            ),
-            Err(error) => {
-                if let Some(kept) = &kept {
-                    let _ = rustix::fs::rename(kept, target);
-                }
-                return Err(plain(error.into())).with_context(|| cannot(source, target));
-            }
+        let moved = self.go(source, &from, target, kept.as_deref());
+        if moved.is_err()
+            && target.symlink_metadata().is_err()
+            && let Some(kept) = &kept
+        {
+            let _ = rustix::fs::rename(kept, target);
         }
+        moved?;
         self.made.insert(target.to_owned());
         Ok(true)
+    }
+
+    /// Renames it or, on another file system, copies it and removes it then.
+    fn go(
+        &mut self,
+        source: &Path,
+        from: &Metadata,
+        target: &Path,
+        kept: Option<&Path>,
+    ) -> anyhow::Result<()> {
+        match rustix::fs::rename(source, target) {
+            Ok(()) => {
+                self.say("renamed", source, target, kept);
+                return Ok(());
+            }
+            Err(Errno::XDEV) if !self.args.has("no-copy") => {}
+            Err(Errno::INVAL) if from.is_dir() => bail!(
+                "cannot move {} to a subdirectory of itself, {}",
+                quoted(source),
+                quoted(target)
+            ),
+            Err(error) => return Err(plain(error.into())).with_context(|| cannot(source, target)),
+        }
+        across::copy(source, from, target, &mut self.copied)
+            .with_context(|| cannot(source, target))?;
+        self.say("copied", source, target, kept);
+        let folder = from.is_dir();
+        let removed = if folder { fs::remove_dir_all(source) } else { fs::remove_file(source) };
+        removed.map_err(plain).with_context(|| format!("cannot remove {}", quoted(source)))?;
+        if self.verbose() {
+            let what = if folder { "removed directory" } else { "removed" };
+            print(&format!("{what} {}", quoted(source)));
+        }
+        Ok(())
     }
 
     /// What is to be done about something of the target's name: `None` to overwrite it.
@@ -255,7 +264,7 @@ impl<'a> Moves<'a> {
         let older = || (to.mtime(), to.mtime_nsec()) < (from.mtime(), from.mtime_nsec());
         match self.update {
             "none" => return Ok(Some(true)),
-            "none-fail" => bail!("not replacing {}", shown(target)),
+            "none-fail" => bail!("not replacing {}", quoted(target)),
             "older" if !from.is_dir() && !older() => return Ok(Some(true)),
             _ => {}
         }
@@ -268,20 +277,20 @@ impl<'a> Moves<'a> {
             from.is_symlink() && fs::canonicalize(source).is_ok_and(|file| one_name(&file, target));
         let plain_overwrite = self.backup == BackupMode::None;
         if same && (plain_overwrite || one_name(source, target)) || own && plain_overwrite {
-            bail!("{} and {} are the same file", shown(source), shown(target));
+            bail!("{} and {} are the same file", quoted(source), quoted(target));
         }
         if from.is_dir() && !to.is_dir() && plain_overwrite {
             bail!(
                 "cannot overwrite non-directory {} with directory {}",
-                shown(target),
-                shown(source)
+                quoted(target),
+                quoted(source)
             );
         }
         if !from.is_dir() && to.is_dir() && plain_overwrite {
-            bail!("cannot overwrite directory {} with non-directory", shown(target));
+            bail!("cannot overwrite directory {} with non-directory", quoted(target));
         }
         if self.made.contains(target) && self.backup != BackupMode::Numbered {
-            bail!("will not overwrite just-created {} with {}", shown(target), shown(source));
+            bail!("will not overwrite just-created {} with {}", quoted(target), quoted(source));
         }
         if !self.agreed(target, to) {
             return Ok(Some(false));
@@ -293,11 +302,11 @@ impl<'a> Moves<'a> {
         let writable = to.is_symlink()
             || rustix::fs::accessat(CWD, target, Access::WRITE_OK, AtFlags::EACCESS).is_ok();
         let question = match self.overwrite {
-            Overwrite::Ask if writable => format!("mv: overwrite {}? ", shown(target)),
+            Overwrite::Ask if writable => format!("mv: overwrite {}? ", quoted(target)),
             Overwrite::Default if writable || !io::stdin().is_terminal() => return true,
             Overwrite::Ask | Overwrite::Default => {
                 let mode = to.permissions().mode() & 0o7777;
-                format!("mv: replace {}, overriding mode {mode:04o}? ", shown(target))
+                format!("mv: replace {}, overriding mode {mode:04o}? ", quoted(target))
             }
             Overwrite::Force | Overwrite::Never => return true,
         };
@@ -312,14 +321,14 @@ impl<'a> Moves<'a> {
         if backup_would_destroy_source(source, target, &self.suffix, self.backup, false) {
             bail!(
                 "backing up {} might destroy source;  {} not moved",
-                shown(target),
-                shown(source)
+                quoted(target),
+                quoted(source)
             );
         }
         let Some(kept) = get_backup_path(self.backup, target, &self.suffix) else {
             return Ok(None);
         };
-        let fault = || format!("cannot backup {}", shown(target));
+        let fault = || format!("cannot backup {}", quoted(target));
         rustix::fs::rename(target, &kept).map_err(|e| plain(e.into())).with_context(fault)?;
         Ok(Some(kept))
     }
@@ -330,8 +339,8 @@ impl<'a> Moves<'a> {
 
     fn say(&self, what: &str, source: &Path, target: &Path, kept: Option<&Path>) {
         if self.verbose() {
-            let kept = kept.map(|k| format!(" (backup: {})", shown(k))).unwrap_or_default();
-            print(&format!("{what} {} -> {}{kept}", shown(source), shown(target)));
+            let kept = kept.map(|k| format!(" (backup: {})", quoted(k))).unwrap_or_default();
+            print(&format!("{what} {} -> {}{kept}", quoted(source), quoted(target)));
         }
     }
 }
@@ -346,7 +355,7 @@ fn one_name(one: &Path, other: &Path) -> bool {
 }
 
 fn cannot(source: &Path, target: &Path) -> String {
-    format!("cannot move {} to {}", shown(source), shown(target))
+    format!("cannot move {} to {}", quoted(source), quoted(target))
 }
 
 /// An error in the words of the C library alone.

@@ -170,9 +170,7 @@ impl Collector {
             let record = self.record.bytes();
             let free = record.get_mut(self.filled..).unwrap_or_default();
             let (now, later) = bytes.split_at(bytes.len().min(free.len()));
-            for (to, from) in free.iter_mut().zip(now) {
-                *to = *from;
-            }
+            free.get_mut(..now.len()).unwrap_or_default().copy_from_slice(now);
             self.filled += now.len();
             bytes = later;
             if self.filled == record.len() {

@@ -4,15 +4,16 @@ use super::{
     cache::{Cache, Forget},
     failed::Failed,
     flags,
-    names::{plain, quoted},
     operands::{Length, Settings},
     status::Status,
 };
+use crate::quoting;
 use rustix::{
     fs::{FileType, Mode, OFlags, SeekFrom, fstat, seek},
     io::Errno,
 };
 use std::{
+    ffi::OsStr,
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
@@ -34,7 +35,7 @@ pub(crate) struct Input<'a> {
 
 impl<'a> Input<'a> {
     pub(crate) fn open(set: &'a Settings, status: &mut Status) -> Result<Self, Failed> {
-        let name = quoted(set.input.as_deref(), "standard input");
+        let name = quoting::quoted(name(set));
         let flags = set.iflag.open;
         let file = match &set.input {
             // That of a pipe waits for a writer.
@@ -251,8 +252,12 @@ impl<'a> Input<'a> {
     }
 
     fn plain_name(&self) -> String {
-        plain(self.set.input.as_deref(), "standard input")
+        quoting::plain(name(self.set))
     }
+}
+
+fn name(set: &Settings) -> &OsStr {
+    set.input.as_deref().unwrap_or(OsStr::new("standard input"))
 }
 
 impl AsFd for Input<'_> {

@@ -4,10 +4,10 @@ use super::{
     cache::{Cache, Forget},
     failed::Failed,
     flags,
-    names::{plain, quoted},
     operands::Settings,
     status::Status,
 };
+use crate::quoting;
 use rustix::{
     fs::{
         FileType, Mode, OFlags, SeekFrom, fcntl_getfl, fcntl_setfl, fdatasync, fstat, fsync,
@@ -15,7 +15,10 @@ use rustix::{
     },
     io::Errno,
 };
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::{
+    ffi::OsStr,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+};
 
 #[derive(Debug)]
 pub(crate) struct Output<'a> {
@@ -35,7 +38,7 @@ pub(crate) struct Output<'a> {
 
 impl<'a> Output<'a> {
     pub(crate) fn open(set: &'a Settings, status: &mut Status) -> Result<Self, Failed> {
-        let name = quoted(set.output.as_deref(), "standard output");
+        let name = quoting::quoted(name(set));
         let failed = |error: Errno| Failed::new(format!("failed to open {name}"), error.into());
         let flags = set.oflag.open;
         let file = match &set.output {
@@ -160,7 +163,7 @@ impl<'a> Output<'a> {
     }
 
     fn cannot_seek(&self, errno: Errno) -> Failed {
-        let name = plain(self.set.output.as_deref(), "standard output");
+        let name = quoting::plain(name(self.set));
         Failed::new(format!("{name}: cannot seek"), errno.into())
     }
 
@@ -291,6 +294,10 @@ impl<'a> Output<'a> {
             .forget(self.file.as_fd(), self.offset, how)
             .map_err(|e| Failed::new(format!("failed to discard cache for: {}", self.name), e))
     }
+}
+
+fn name(set: &Settings) -> &OsStr {
+    set.output.as_deref().unwrap_or(OsStr::new("standard output"))
 }
 
 /// Nothing but zeros.

@@ -1,7 +1,7 @@
 //! From file to file by sendfile(2): the kernel copies, and no byte comes through this process.
 
 use super::{failed::Failed, input::Input, operands::Settings, output::Output, status::Status};
-use rustix::io::Errno;
+use rustix::{fs::fstat, io::Errno};
 
 /// Bytes that are sent at a time; of less it is no quicker than reading and writing.
 const PIECE: usize = 1 << 20;
@@ -17,6 +17,16 @@ pub(crate) fn fits(set: &Settings, input: &Input<'_>, output: &Output<'_>) -> bo
         && !set.iflag.nocache
         && input.left().is_some()
         && output.is_plain()
+        && !same(input, output)
+}
+
+/// A file that is copied onto itself: what a record overwrites is read again by the next one, record by record.
+fn same(input: &Input<'_>, output: &Output<'_>) -> bool {
+    let id = |stat: rustix::fs::Stat| (stat.st_dev, stat.st_ino);
+    match (fstat(input), fstat(output)) {
+        (Ok(input), Ok(output)) => id(input) == id(output),
+        _ => true,
+    }
 }
 
 /// Sends a piece of whole records. False when there is no such piece, or not all of it could be sent: what follows is to be

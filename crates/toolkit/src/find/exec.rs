@@ -32,6 +32,8 @@ pub(crate) struct Exec {
 pub(crate) struct Batch {
     names: Vec<OsString>,
     bytes: usize,
+    /// Bytes that they may have together.
+    room: usize,
     folder: Option<Folder>,
 }
 
@@ -68,8 +70,9 @@ impl Exec {
             (Some(before), Some(now)) => before.path != now.path,
             _ => false,
         };
-        if moved || batch.bytes + size > self.room() {
+        if moved || batch.bytes + size > batch.room {
             *failed |= !self.finish(&mut batch);
+            batch.room = self.room();
         }
         batch.names.push(OsString::from_vec(name));
         batch.bytes += size;

@@ -319,7 +319,7 @@ fn owner(
 
 /// `-newerXY`: the file's time X is later than time Y of what is named, or than a date for `t`.
 fn newer(parser: &mut Parser<'_>, word: &str, times: &str) -> anyhow::Result<Criterion> {
-    let unknown = || Wrong(format!("unknown predicate '{word}'"));
+    let unknown = || Wrong(format!("invalid predicate '{word}'"));
     let letter = |letter: u8| match letter {
         b'a' => Ok(Time::Access),
         b'B' => Ok(Time::Birth),

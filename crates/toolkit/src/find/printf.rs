@@ -49,7 +49,10 @@ impl Format {
                         format.flushes = true;
                         break;
                     }
-                    Escape::None => plain.push(b'\\'),
+                    Escape::None => {
+                        unknown("escape", "\\", rest);
+                        plain.push(b'\\');
+                    }
                 },
                 b'%' => {
                     if let [b'%', after @ ..] = rest {
@@ -60,6 +63,7 @@ impl Format {
                     let (spec, field, after) = field(rest)?;
                     let Some(field) = field else {
                         // What is unknown stays as it is.
+                        unknown("format directive", "%", rest);
                         let length = rest.len() - after.len();
                         plain.push(b'%');
                         plain.extend_from_slice(rest.get(..length).unwrap_or_default());
@@ -113,6 +117,11 @@ impl Format {
         }
         Ok(out)
     }
+}
+
+fn unknown(what: &str, sign: &str, rest: &[u8]) {
+    let letter = rest.first().map(|byte| char::from(*byte).to_string()).unwrap_or_default();
+    messages::say(&format!("warning: unrecognized {what} '{sign}{letter}'"));
 }
 
 fn letter_text<'p>(

@@ -1,4 +1,4 @@
-//! Times in `-printf`: with ten digits behind the second, as GNU's.
+//! Times in `-printf`: with ten digits behind the second where GNU's have them.
 
 use crate::dates;
 
@@ -17,8 +17,8 @@ pub(crate) fn by_letter(letter: u8, (seconds, nanoseconds): (i64, u32)) -> Vec<u
         b'+' => format!("%Y-%m-%d+%H:%M:%S{fraction}"),
         b'S' => format!("%S{fraction}"),
         b'T' | b'X' => format!("%H:%M:%S{fraction}"),
-        b'r' => format!("%I:%M:%S{fraction} %p"),
-        b'c' => format!("%a %b %e %H:%M:%S{fraction} %Y"),
+        b'r' => "%I:%M:%S %p".to_owned(),
+        b'c' => "%a %b %e %H:%M:%S %Y".to_owned(),
         b'x' => "%m/%d/%y".to_owned(),
         letter => format!("%{}", char::from(letter)),
     };

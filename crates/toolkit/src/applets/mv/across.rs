@@ -27,10 +27,8 @@ pub(super) fn copy(
         Some(known) => fs::hard_link(known, &staged).map_err(plain)?,
         None => archive(source, &staged)?,
     }
-    if from.is_dir() {
-        share(source, &staged, target, copied).map_err(plain)?;
-    }
-    if let Err(error) = fs::rename(&staged, target) {
+    let shared = if from.is_dir() { share(source, &staged, target, copied) } else { Ok(()) };
+    if let Err(error) = shared.and_then(|()| fs::rename(&staged, target)) {
         remove(&staged);
         return Err(plain(error));
     }
