@@ -26,8 +26,8 @@ const FILE: &str = "toolbox.img";
 
 /// By then the drivers of a medium that is there have been loaded, milliseconds since the kernel started.
 const MEDIUM_BY_MS: u64 = 40_000;
-/// After that it is given this long.
-const MEDIUM_AGAIN: Duration = Duration::from_secs(3);
+/// After that it is given this long: a slow machine, or a slow stick, may still be on its way.
+const MEDIUM_AGAIN: Duration = Duration::from_secs(15);
 const POLL: Duration = Duration::from_millis(100);
 
 /// On the kernel's command line: the toolbox is copied into memory.
