@@ -103,7 +103,7 @@ fn what_runs_is_interrupted_and_stopped() {
     pty.wait_for_text("Stopped                 sleep 61 | cat");
     wait_for_prompt(&mut pty);
     pty.send("bg\r");
-    pty.wait_for_text("sleep 61 | cat &");
+    pty.wait_for_text("[1] sleep 61 | cat");
     wait_for_prompt(&mut pty);
     pty.send("jobs\r");
     pty.wait_for_text("[1]+  Running                 sleep 61 | cat &");

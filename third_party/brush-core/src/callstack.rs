@@ -623,6 +623,11 @@ impl CallStack {
         self.active_trap_signals.contains(&signal)
     }
 
+    /// Whether any trap is being handled.
+    pub fn in_trap(&self) -> bool {
+        !self.active_trap_signals.is_empty()
+    }
+
     /// Clears the set of active trap signals. This should be called when
     /// creating subshells so they start with fresh trap execution state
     /// independent of the parent shell's currently-executing traps.

@@ -759,6 +759,13 @@ async fn run_substitution_command(
     params: &mut ExecutionParameters,
     command: String,
 ) -> Result<ExecutionResult, error::Error> {
+    // TODO(source-info): review this
+    let source_info = crate::SourceInfo::from("main");
+
+    if shell.minds_aliases(&command) {
+        return shell.run_string(command, &source_info, params).await;
+    }
+
     // Parse the string into a whole shell program.
     let parse_result = shell.parse_string(command);
 
@@ -772,9 +779,6 @@ async fn run_substitution_command(
             return Ok(ExecutionResult::new(0));
         }
     }
-
-    // TODO(source-info): review this
-    let source_info = crate::SourceInfo::from("main");
 
     // Handle the parse result using default shell behavior.
     shell

@@ -16,9 +16,6 @@ pub struct Error {
     /// Whether or not the error should be considered a "fatal" error that would
     /// result in abnormal exit of a non-interactive shell.
     fatal: bool,
-
-    /// Whether what follows on the same line is not run.
-    ends_line: bool,
 }
 
 /// Monolithic error type for the shell
@@ -410,7 +407,6 @@ where
         Self {
             kind: convertible_to_kind.into(),
             fatal: false,
-            ends_line: false,
         }
     }
 }
@@ -421,18 +417,6 @@ impl Error {
     pub const fn into_fatal(mut self) -> Self {
         self.fatal = true;
         self
-    }
-
-    /// The same error, after which the rest of the line is not run.
-    #[must_use]
-    pub(crate) const fn into_line_end(mut self) -> Self {
-        self.ends_line = true;
-        self
-    }
-
-    /// Whether what follows on the same line is not run.
-    pub(crate) const fn ends_line(&self) -> bool {
-        self.ends_line
     }
 
     /// The same error, which ends no shell.

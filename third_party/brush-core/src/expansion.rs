@@ -120,6 +120,16 @@ impl Expansion {
         }
     }
 
+    /// A folder before a `/` does without its own (POSIX, XCU 2.6.1).
+    fn drop_last_slash(&mut self) {
+        let last = self.fields.last_mut().and_then(|field| field.0.last_mut());
+        if let Some(ExpansionPiece::Unsplittable(text)) = last
+            && text.ends_with('/')
+        {
+            text.pop();
+        }
+    }
+
     fn polymorphic_len(&self) -> usize {
         if self.from_array {
             self.fields.len()
@@ -719,9 +729,19 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
         };
 
         let mut expansions = vec![];
-        for piece in pieces {
-            let piece_expansion = self.expand_word_piece(piece.piece).await?;
-            expansions.push(piece_expansion);
+        let mut pieces = pieces.into_iter().peekable();
+        while let Some(piece) = pieces.next() {
+            let tilde = matches!(piece.piece, brush_parser::word::WordPiece::TildeExpansion(_));
+            let mut expansion = self.expand_word_piece(piece.piece).await?;
+            if tilde && self.shell.options().posix_mode {
+                let next = pieces.peek().map(|piece| &piece.piece);
+                if let Some(brush_parser::word::WordPiece::Text(text)) = next
+                    && text.starts_with('/')
+                {
+                    expansion.drop_last_slash();
+                }
+            }
+            expansions.push(expansion);
         }
 
         let coalesced = coalesce_expansions(expansions);

@@ -193,7 +193,7 @@ impl ExecutionParameters {
     }
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 /// Policy for how to manage spawned external processes.
 pub enum ProcessGroupPolicy {
     /// Place the process in a new process group.
@@ -232,7 +232,14 @@ impl Execute for ast::Program {
 
         for (index, command) in self.complete_commands.iter().enumerate() {
             let is_last = index + 1 == self.complete_commands.len();
-            let params = &params.followed(!is_last);
+            let mut params = params.followed(!is_last);
+            // A command before it may have been `set -m`.
+            let policy = shell.process_group_policy();
+            let own = !shell.is_subshell() && !shell.call_stack().in_trap();
+            if own && params.process_group_policy != policy {
+                params.to_mut().process_group_policy = policy;
+            }
+            let params = &params;
 
             // Execute the command and handle any errors without immediately propagating them.
             // This allows interactive shells to continue executing subsequent commands even after
@@ -243,8 +250,8 @@ impl Execute for ast::Program {
                     // Display the error and convert to an execution result.
                     let _ = shell.display_error(&mut params.stderr(shell), &err);
                     // What cannot be expanded or assigned ends a shell of POSIX (XCU 2.8.1).
-                    let ends = shell.options().posix_mode && !err.ends_line();
-                    let err = if ends { err.into_fatal() } else { err };
+                    let posix = shell.options().posix_mode;
+                    let err = if posix { err.into_fatal() } else { err };
                     result = err.into_result(shell);
                 }
             }
@@ -1461,7 +1468,6 @@ impl<SE: extensions::ShellExtensions> ExecuteInPipeline<SE> for ast::SimpleComma
 
             match execute_command(context, params, cmd_name, assignments, args).await {
                 Ok(result) => Ok(result),
-                Err(err) if err.ends_line() => Err(err),
                 Err(err) => {
                     let _ = match stderr {
                         Some(mut stderr) => parent_shell.display_error(&mut stderr, &err),
@@ -1560,7 +1566,7 @@ async fn execute_command(
     for assignment in assignments.iter().filter(|_| !special) {
         if let Err(e) = refuse_readonly(guard.shell(), assignment) {
             if guard.shell().options().posix_mode {
-                return Err(e.into_line_end());
+                return Err(e.into_fatal());
             }
             // As in bash: the command runs without the assignment.
             let shell = guard.shell();

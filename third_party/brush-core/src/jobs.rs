@@ -134,6 +134,17 @@ impl JobManager {
         self.annotate();
     }
 
+    /// Lets a job go on in the background, as the last one that was put there.
+    pub fn go_on_in_background(&mut self, id: usize) -> Result<(), error::Error> {
+        let Some(job) = self.jobs.iter_mut().find(|job| job.id == id) else {
+            return Ok(());
+        };
+        job.move_to_background()?;
+        self.last = job.processes.last().map(ChildProcess::pid).or(self.last);
+        self.touch(id);
+        Ok(())
+    }
+
     /// Returns the current job, if there is one.
     pub fn current_job(&self) -> Option<&Job> {
         self.jobs.iter().find(|job| job.is_current())
@@ -179,6 +190,11 @@ impl JobManager {
         match named.as_slice() {
             [] => Resolved::Unknown,
             [place] => Resolved::Job(*place),
+            // One that has ended keeps its mark beside the one that got it then.
+            _ if matches!(rest, "" | "%" | "+" | "-") => {
+                let live = named.iter().find(|place| self.jobs[**place].state != JobState::Done);
+                live.or(named.last()).map_or(Resolved::Unknown, |place| Resolved::Job(*place))
+            }
             _ => Resolved::Ambiguous,
         }
     }
@@ -516,7 +532,8 @@ impl Job {
     /// Moves the job to execute in the foreground.
     pub fn move_to_foreground(&mut self) -> Result<(), error::Error> {
         if let Some(pgid) = self.process_group_id() {
-            sys::terminal::move_to_foreground(pgid)?;
+            // Without a terminal there is no foreground; the job goes on all the same.
+            let _ = sys::terminal::move_to_foreground(pgid);
         }
         self.go_on()
     }

@@ -52,12 +52,16 @@ pub fn expand<'a>(
         let found = tokens.iter().find_map(|token| {
             let location = token.location();
             let (start, end) = (location.start.index, location.end.index);
+            let before = place.stand;
             let may_be = place.next(token, tokens_touch(&text, end));
             let Token::Word(word, _) = token else {
                 return None;
             };
+            if before.reserves(word) {
+                return None;
+            }
             // Not the word of a here document, whose place is not its own.
-            if start >= end || end > text.len() || !text[start..end].iter().copied().eq(word.chars()) {
+            if start >= end || end > text.len() || !is_written(&text[start..end], word) {
                 return None;
             }
             let value = (may_be || follows_blank(start)).then(|| candidate(word, start, end))??;
@@ -86,6 +90,12 @@ pub fn expand<'a>(
         });
     }
     text.into_iter().collect()
+}
+
+/// Whether a text is this word, lines' ends with a backslash aside.
+fn is_written(text: &[char], word: &str) -> bool {
+    let joined = text.iter().collect::<String>().replace("\\\n", "");
+    joined == word
 }
 
 /// Whether there is a line's end that no backslash stands before.
@@ -119,6 +129,17 @@ enum Stand {
     /// The variable of `for`, and what may follow it.
     ForName,
     ForIn,
+}
+
+impl Stand {
+    /// Whether a word can only be a reserved one here, which no alias takes the place of.
+    fn reserves(self, word: &str) -> bool {
+        match self {
+            Self::CaseIn => word == "in",
+            Self::ForIn => matches!(word, "in" | "do"),
+            _ => false,
+        }
+    }
 }
 
 /// Follows a program's tokens.
@@ -179,7 +200,7 @@ impl Place {
                 if word == "in" {
                     self.stand = Stand::Pattern;
                 }
-                word != "in"
+                true
             }
             Stand::Pattern => {
                 if word == "esac" {
@@ -196,7 +217,7 @@ impl Place {
                     "do" => Stand::Command,
                     _ => Stand::Arguments,
                 };
-                !matches!(word, "in" | "do")
+                true
             }
             Stand::Command => self.command_word(word, touches_redirection),
         }

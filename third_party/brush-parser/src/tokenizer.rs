@@ -735,6 +735,9 @@ impl<'a, R: ?Sized + std::io::BufRead> Tokenizer<'a, R> {
         let mut pending_here_doc_tokens = vec![];
         let mut drain_here_doc_tokens = false;
         let mut cases = OpenCases::default();
+        // Lines within are not those of a here-document that was announced outside.
+        let here_state = std::mem::take(&mut self.cross_state.here_state);
+        let here_tags = std::mem::take(&mut self.cross_state.current_here_tags);
 
         loop {
             let cur_token = if drain_here_doc_tokens && !pending_here_doc_tokens.is_empty() {
@@ -801,6 +804,8 @@ impl<'a, R: ?Sized + std::io::BufRead> Tokenizer<'a, R> {
         // In front of it a here-document may have been cut by the end.
         let closing = self.next_char()?;
         state.append_char(closing.ok_or(TokenizerError::UnterminatedExpansion)?);
+        self.cross_state.here_state = here_state;
+        self.cross_state.current_here_tags = here_tags;
         Ok(())
     }
 

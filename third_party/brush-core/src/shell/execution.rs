@@ -11,14 +11,17 @@ impl<SE: crate::extensions::ShellExtensions> crate::Shell<SE> {
     /// Returns the default execution parameters for this shell.
     pub fn default_exec_params(&self) -> ExecutionParameters {
         let mut params = ExecutionParameters::default();
+        params.process_group_policy = self.process_group_policy();
+        params
+    }
 
-        params.process_group_policy = if self.options.enable_job_control {
+    /// Whether each job has a process group of its own.
+    pub(crate) const fn process_group_policy(&self) -> ProcessGroupPolicy {
+        if self.options.enable_job_control {
             ProcessGroupPolicy::NewProcessGroup
         } else {
             ProcessGroupPolicy::SameProcessGroup
-        };
-
-        params
+        }
     }
 
     pub(super) async fn source_if_exists(

@@ -48,7 +48,7 @@ pub(super) fn cd(context: Context<'_>, words: &[String]) -> Result<ExecutionResu
         [folder] => (folder.clone(), false),
         [..] => return Ok(complain(&context, "too many arguments", 1)),
     };
-    if wanted.is_empty() && options.physical {
+    if wanted.is_empty() && (options.physical || context.shell.options().posix_mode) {
         return Ok(complain(&context, ": No such file or directory", 1));
     }
     // Else an empty name is the folder that one is in.

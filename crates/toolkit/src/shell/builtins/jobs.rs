@@ -97,12 +97,20 @@ pub(super) fn bg(context: Context<'_>, words: &[String]) -> Result<ExecutionResu
     }
     let operands: Vec<&str> = words.iter().map(String::as_str).collect();
     let (chosen, result) = places(&context, &operands);
+    let posix = context.shell.options().posix_mode;
+    context.shell.jobs_mut().refresh()?;
     for place in chosen {
-        let Some(job) = context.shell.jobs_mut().jobs.get_mut(place) else { continue };
-        job.move_to_background()?;
+        let Some(job) = context.shell.jobs().jobs.get(place) else { continue };
         let (id, line) = (job.id, job.command_line.clone());
-        writeln!(context.stdout(), "[{id}]+ {line} &")?;
-        context.shell.jobs_mut().touch(id);
+        match job.state {
+            JobState::Running if !posix => {
+                complain(&context, format!("job {id} already in background"), 0);
+                continue;
+            }
+            _ if posix => writeln!(context.stdout(), "[{id}] {line}")?,
+            _ => writeln!(context.stdout(), "[{id}]+ {line} &")?,
+        }
+        context.shell.jobs_mut().go_on_in_background(id)?;
     }
     Ok(result)
 }

@@ -6,8 +6,11 @@ use std::io::Write as _;
 
 pub(super) fn trap(context: Context<'_>, words: &[String]) -> Result<ExecutionResult, Error> {
     match words {
-        [] => print(&context, &[]),
-        [option, signals @ ..] if option == "-p" => print(&context, signals),
+        [] => print(&context, &[], false),
+        // In a shell of POSIX also what has no command, so that all is as it was when it is read again.
+        [option, signals @ ..] if option == "-p" => {
+            print(&context, signals, context.shell.options().posix_mode)
+        }
         [option, ..] if option == "-l" => {
             brush_core::traps::format_signals(context.stdout(), TrapSignal::iterator())?;
             writeln!(context.stdout())?;
@@ -29,7 +32,7 @@ fn set(context: Context<'_>, words: &[String]) -> Result<ExecutionResult, Error>
         [only] => (None, std::slice::from_ref(only)),
         [dash, signals @ ..] if dash == "-" => (None, signals),
         [command, signals @ ..] => (Some(command), signals),
-        [] => return print(&context, &[]),
+        [] => return print(&context, &[], false),
     };
     let source = context.shell.call_stack().current_pos_as_source_info();
     let mut status = 0;
@@ -48,8 +51,12 @@ fn set(context: Context<'_>, words: &[String]) -> Result<ExecutionResult, Error>
     Ok(ExecutionResult::new(status))
 }
 
-/// Prints the commands of signals, or of all that have one, so that they can be set again.
-fn print(context: &Context<'_>, signals: &[String]) -> Result<ExecutionResult, Error> {
+/// Prints the commands of signals, so that they can be set again; with `defaults` also of those that have none.
+fn print(
+    context: &Context<'_>,
+    signals: &[String],
+    defaults: bool,
+) -> Result<ExecutionResult, Error> {
     let mut chosen = Vec::new();
     let mut status = 0;
     for name in signals {
@@ -62,18 +69,24 @@ fn print(context: &Context<'_>, signals: &[String]) -> Result<ExecutionResult, E
         }
     }
     if signals.is_empty() {
-        chosen.extend(context.shell.traps().iter_handlers().map(|(signal, _)| signal));
-        chosen.sort_by_key(|signal| (*signal != TrapSignal::Exit, i32::try_from(*signal).ok()));
+        chosen.extend(TrapSignal::iterator().chain([TrapSignal::Return]));
+        // Those without a number come last.
+        chosen.sort_by_key(|signal| {
+            (*signal != TrapSignal::Exit, i32::try_from(*signal).unwrap_or(i32::MAX))
+        });
     }
     for signal in chosen {
-        let Some(handler) = context.shell.traps().get_handler(signal) else { continue };
-        let command = handler.command.replace('\'', r"'\''");
+        let command = match context.shell.traps().get_handler(signal) {
+            Some(handler) => format!("'{}'", handler.command.replace('\'', r"'\''")),
+            None if defaults => "-".to_owned(),
+            None => continue,
+        };
         let name = signal.as_str();
         let name = match name.strip_prefix("SIG") {
             Some(short) if context.shell.options().posix_mode => short,
             _ => name,
         };
-        writeln!(context.stdout(), "trap -- '{command}' {name}")?;
+        writeln!(context.stdout(), "trap -- {command} {name}")?;
     }
     Ok(ExecutionResult::new(status))
 }

@@ -45,7 +45,7 @@ pub(super) fn umask(context: Context<'_>, words: &[String]) -> Result<ExecutionR
     match new {
         Ok(mask) => {
             rustix::process::umask(Mode::from_raw_mode(mask));
-            if symbolic {
+            if symbolic && !context.shell.options().posix_mode {
                 writeln!(context.stdout(), "{}", describe(mask))?;
             }
             Ok(ExecutionResult::success())

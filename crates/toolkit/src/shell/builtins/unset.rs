@@ -2,13 +2,15 @@
 
 use super::{Context, complain};
 use brush_core::{
-    Error, ExecutionResult,
+    Error, ErrorKind, ExecutionResult,
     variables::{ShellValue, ShellValueUnsetType},
 };
 use brush_parser::{
     arithmetic,
     word::{self, Parameter},
 };
+
+const READONLY: &str = "cannot unset: readonly variable";
 
 /// What is forgotten: a variable or else a function, unless an option names one of them.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,6 +53,10 @@ pub(super) async fn unset(
     let mut result = ExecutionResult::success();
     for name in names {
         if let Err(what) = one(&mut context, name, kind).await {
+            // An error of a special builtin, which ends a shell of POSIX.
+            if what == READONLY && context.shell.options().posix_mode {
+                return Err(ErrorKind::NamedReadonlyVariable(name.clone()).into());
+            }
             result = complain(&context, format!("{name}: {what}"), 1);
         }
     }
@@ -66,7 +72,7 @@ async fn one(context: &mut Context<'_>, name: &str, kind: Kind) -> Result<(), St
     let options = context.shell.parser_options();
     let said = |error: Error| {
         let text = error.to_string();
-        if text.contains("readonly") { "cannot unset: readonly variable".to_owned() } else { text }
+        if text.contains("readonly") { READONLY.to_owned() } else { text }
     };
     match word::parse_parameter(name, &options) {
         Ok(Parameter::Named(variable)) => {

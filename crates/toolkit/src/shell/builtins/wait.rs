@@ -116,6 +116,8 @@ fn each(context: &mut Context<'_>, operands: &[&str]) -> Result<Waited<u8>, Erro
                 context.shell.jobs_mut().set_waited(pid);
                 status
             }
+            // POSIX has the status alone say so.
+            Waited::Done(None) if context.shell.options().posix_mode => NOT_A_CHILD,
             Waited::Done(None) => {
                 let what = format!("pid {pid} is not a child of this shell");
                 complain(context, what, NOT_A_CHILD).exit_code.into()
