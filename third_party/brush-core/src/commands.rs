@@ -108,15 +108,12 @@ impl From<&String> for CommandArg {
 impl CommandArg {
     pub(crate) fn quote_for_tracing(&self) -> Cow<'_, str> {
         match self {
-            Self::String(s) => escape::quote_if_needed(s, escape::QuoteMode::SingleQuote),
+            Self::String(s) => escape::quote_for_tracing(s),
             Self::Assignment(a) => {
                 let mut s = a.name.to_string();
                 let op = if a.append { "+=" } else { "=" };
                 s.push_str(op);
-                s.push_str(&escape::quote_if_needed(
-                    a.value.to_string().as_str(),
-                    escape::QuoteMode::SingleQuote,
-                ));
+                s.push_str(&escape::quote_for_tracing(a.value.to_string().as_str()));
                 s.into()
             }
         }
@@ -724,6 +721,7 @@ pub(crate) async fn invoke_command_in_subshell_and_get_output(
     let ground = subshell::Ground::Fore(None);
     let Some(mut child) = subshell::fork(shell, &mut params, ground)? else {
         drop(reader);
+        *shell.trace_depth_mut() += 1;
         // Command substitutions don't inherit errexit by default. Only inherit it when
         // command_subst_inherits_errexit is enabled, otherwise disable errexit in the subshell.
         if !shell.options().command_subst_inherits_errexit && !shell.options().posix_mode {

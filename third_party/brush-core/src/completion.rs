@@ -323,7 +323,7 @@ impl Spec {
 
         if let Some(glob_pattern) = &self.glob_pattern {
             let pattern = patterns::Pattern::from(glob_pattern.as_str())
-                .set_extended_globbing(shell.options().extended_globbing)
+                .set_extended_globbing(true)
                 .set_case_insensitive(shell.options().case_insensitive_pathname_expansion);
 
             let expansions = pattern
@@ -1220,7 +1220,7 @@ async fn get_file_completions(
     let path_filter = |path: &Path| !must_be_dir || shell.absolute_path(path).is_dir();
 
     let pattern = patterns::Pattern::from(glob)
-        .set_extended_globbing(shell.options().extended_globbing)
+        .set_extended_globbing(true)
         .set_case_insensitive(shell.options().case_insensitive_pathname_expansion);
 
     let mut completions: Vec<String> = pattern
@@ -1503,7 +1503,7 @@ fn completion_filter_pattern_matches(
     //
 
     let pattern = patterns::Pattern::from(pattern.as_ref())
-        .set_extended_globbing(shell.options().extended_globbing)
+        .set_extended_globbing(true)
         .set_case_insensitive(shell.options().case_insensitive_pathname_expansion);
 
     let matches = pattern.exactly_matches(candidate)?;

@@ -302,7 +302,7 @@ pub(crate) fn quote<'a>(s: &'a str, options: &QuoteOptions) -> Cow<'a, str> {
     }
 
     let use_default_quotes =
-        !use_ansi_c_quotes && (options.always_quote || s.is_empty() || s.contains(needs_escaping));
+        options.always_quote || s.is_empty() || s.contains(|c| needs_escaping(c) || c == '\n');
 
     if !use_default_quotes {
         return s.into();
@@ -344,6 +344,16 @@ pub fn quote_if_needed(s: &str, mode: QuoteMode) -> Cow<'_, str> {
         ..Default::default()
     };
 
+    quote(s, &options)
+}
+
+/// Quotes a word as `set -x` shows it: lines' ends stand as they are.
+pub(crate) fn quote_for_tracing(s: &str) -> Cow<'_, str> {
+    let options = QuoteOptions {
+        preferred_mode: QuoteMode::SingleQuote,
+        avoid_ansi_c_quoting_newline: true,
+        ..Default::default()
+    };
     quote(s, &options)
 }
 

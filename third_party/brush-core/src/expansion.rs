@@ -96,11 +96,13 @@ impl From<ExpansionPiece> for Expansion {
 }
 
 impl Expansion {
-    fn classify(&self) -> ParameterState {
-        let non_empty = self
-            .fields
-            .iter()
-            .any(|field| field.0.iter().any(|piece| !piece.as_str().is_empty()));
+    /// What it is, with this between its fields.
+    fn classify(&self, joiner: &str) -> ParameterState {
+        let non_empty = (self.fields.len() > 1 && !joiner.is_empty())
+            || self
+                .fields
+                .iter()
+                .any(|field| field.0.iter().any(|piece| !piece.as_str().is_empty()));
 
         if self.undefined || self.from_array && self.fields.is_empty() {
             ParameterState::Undefined
@@ -614,11 +616,21 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
     /// Apply tilde-expansion, parameter expansion, command substitution, and arithmetic expansion.
     pub async fn basic_expand_to_str(&mut self, word: &str) -> Result<String, error::Error> {
         let expansion = self.basic_expand(word).await?;
-        if expansion.concatenate && expansion.fields.len() > 1 {
-            let joiner = self.shell.ifs_joiner();
-            return Ok(expansion.fields.into_iter().map(String::from).join(&joiner));
+        Ok(self.joined(expansion))
+    }
+
+    /// What stands between fields where there can be but one: between those of `$*` what `IFS` says.
+    fn joiner(&self, expansion: &Expansion) -> String {
+        if expansion.concatenate {
+            self.shell.ifs_joiner()
+        } else {
+            String::from(" ")
         }
-        Ok(String::from(expansion))
+    }
+
+    fn joined(&self, expansion: Expansion) -> String {
+        let joiner = self.joiner(&expansion);
+        expansion.fields.into_iter().map(String::from).join(&joiner)
     }
 
     async fn basic_expand_opt_pattern(
@@ -629,7 +641,7 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
             let pattern = self
                 .basic_expand_pattern(&word)
                 .await?
-                .set_extended_globbing(self.parser_options.enable_extended_globbing);
+                .set_extended_globbing(self.shell.options().extended_globbing);
 
             Ok(Some(pattern))
         } else {
@@ -643,7 +655,7 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
     ) -> Result<patterns::Pattern, error::Error> {
         let expansion = self.basic_expand(word).await?;
 
-        // TODO(IFS): Use IFS instead for separator?
+        let joiner = self.joiner(&expansion);
         #[expect(unstable_name_collisions)]
         let pattern_pieces: Vec<_> = expansion
             .fields
@@ -655,7 +667,7 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
                     .map(patterns::PatternPiece::from)
                     .collect::<Vec<_>>()
             })
-            .intersperse(vec![patterns::PatternPiece::Literal(String::from(" "))])
+            .intersperse(vec![patterns::PatternPiece::Literal(joiner)])
             .flatten()
             .collect();
 
@@ -670,7 +682,7 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
     ) -> Result<crate::regex::Regex, error::Error> {
         let expansion = self.basic_expand(word).await?;
 
-        // TODO(IFS): Use IFS instead for separator?
+        let joiner = self.joiner(&expansion);
         #[expect(unstable_name_collisions)]
         let regex_pieces: Vec<_> = expansion
             .fields
@@ -682,7 +694,7 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
                     .map(crate::regex::RegexPiece::from)
                     .collect::<Vec<_>>()
             })
-            .intersperse(vec![crate::regex::RegexPiece::Literal(String::from(" "))])
+            .intersperse(vec![crate::regex::RegexPiece::Literal(joiner)])
             .flatten()
             .collect();
 
@@ -889,7 +901,7 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
         }
 
         let pattern = patterns::Pattern::from(field.clone())
-            .set_extended_globbing(self.parser_options.enable_extended_globbing)
+            .set_extended_globbing(self.shell.options().extended_globbing)
             .set_case_insensitive(self.shell.options().case_insensitive_pathname_expansion);
 
         let options = patterns::FilenameExpansionOptions {
@@ -1185,7 +1197,7 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
                     .await?;
                 let default_value = default_value.as_ref().map_or_else(|| "", |v| v.as_str());
 
-                match (test_type, expanded_parameter.classify()) {
+                match (test_type, expanded_parameter.classify(&self.joiner(&expanded_parameter))) {
                     (_, ParameterState::NonZeroLength)
                     | (
                         brush_parser::word::ParameterTestType::Unset,
@@ -1205,15 +1217,15 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
                     .await?;
                 let default_value = default_value.as_ref().map_or_else(|| "", |v| v.as_str());
 
-                match (test_type, expanded_parameter.classify()) {
+                match (test_type, expanded_parameter.classify(&self.joiner(&expanded_parameter))) {
                     (_, ParameterState::NonZeroLength)
                     | (
                         brush_parser::word::ParameterTestType::Unset,
                         ParameterState::DefinedEmptyString,
                     ) => Ok(expanded_parameter),
                     _ => {
-                        let expanded_default_value =
-                            String::from(self.expand_parameter_word(default_value).await?);
+                        let expanded_default_value = self.expand_parameter_word(default_value).await?;
+                        let expanded_default_value = self.joined(expanded_default_value);
                         self.assign_to_parameter(&parameter, expanded_default_value.clone())
                             .await?;
                         Ok(Expansion::from(expanded_default_value))
@@ -1231,14 +1243,15 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
                     .await?;
                 let error_message = error_message.as_ref().map_or_else(|| "", |v| v.as_str());
 
-                match (&test_type, expanded_parameter.classify()) {
+                match (&test_type, expanded_parameter.classify(&self.joiner(&expanded_parameter))) {
                     (_, ParameterState::NonZeroLength)
                     | (
                         brush_parser::word::ParameterTestType::Unset,
                         ParameterState::DefinedEmptyString,
                     ) => Ok(expanded_parameter),
                     _ => {
-                        let result = String::from(self.expand_parameter_word(error_message).await?);
+                        let result = self.expand_parameter_word(error_message).await?;
+                        let result = self.joined(result);
                         let result = match (result.is_empty(), test_type) {
                             (false, _) => result,
                             (true, brush_parser::word::ParameterTestType::Unset) => "parameter not set".to_owned(),
@@ -1267,7 +1280,7 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
                     .as_ref()
                     .map_or_else(|| "", |v| v.as_str());
 
-                match (test_type, expanded_parameter.classify()) {
+                match (test_type, expanded_parameter.classify(&self.joiner(&expanded_parameter))) {
                     (_, ParameterState::NonZeroLength)
                     | (
                         brush_parser::word::ParameterTestType::Unset,
@@ -1595,7 +1608,7 @@ impl<'a, SE: extensions::ShellExtensions> WordExpander<'a, SE> {
                 let expanded_pattern = self
                     .basic_expand_pattern(pattern.as_str())
                     .await?
-                    .set_extended_globbing(self.parser_options.enable_extended_globbing)
+                    .set_extended_globbing(self.shell.options().extended_globbing)
                     .set_case_insensitive(self.shell.options().case_insensitive_conditionals);
 
                 // If no replacement was provided, then we replace with an empty string.

@@ -39,6 +39,8 @@ pub struct ExecutionParameters {
     pub suppress_errexit: bool,
     /// Whether nothing follows in this process: a program may then take its place.
     pub(crate) last_command: bool,
+    /// Where the command is traced, if it is not its own standard error.
+    pub(crate) trace: Option<OpenFile>,
 }
 
 impl ExecutionParameters {
@@ -450,7 +452,9 @@ impl Execute for ast::Pipeline {
         // We reuse `suppress_errexit` here because bash suppresses the ERR trap in
         // exactly the same contexts it suppresses errexit (conditionals, `!`-prefixed
         // pipelines, etc.).
+        // What ends the shell has had its trap, or wants none.
         if !result.is_success()
+            && result.is_normal_flow()
             && !params.suppress_errexit
             && !self.bang
             && !judges_itself(&self.seq)
@@ -1439,6 +1443,9 @@ impl<SE: extensions::ShellExtensions> ExecuteInPipeline<SE> for ast::SimpleComma
 
         // Words are expanded first, then files are opened (POSIX, XCU 2.9.1.1).
         params.open_files.note_changes();
+        // What `set -x` tells is not part of what is redirected.
+        let traced = context.shell.options().print_commands_and_arguments && !redirects.is_empty();
+        params.trace = if traced { params.try_stderr(context.shell) } else { None };
         for redirect in redirects {
             if let Err(e) = setup_redirect(context.shell, &mut params, redirect).await {
                 let mut stderr = params.stderr(context.shell);
@@ -1598,6 +1605,7 @@ async fn execute_command(
             .await;
     }
 
+    params.trace = None;
     guard.detach();
     drop(guard);
 
@@ -2349,6 +2357,7 @@ async fn setup_process_substitution(
         Some(child) => shell.jobs_mut().add_other(child),
         None => {
             drop(target_file);
+            *shell.trace_depth_mut() += 1;
             let result = command.execute(shell, &child_params).await;
             subshell::end(shell, &child_params, result).await?;
             sys::process::exit_now(0);

@@ -103,6 +103,9 @@ pub struct Shell<SE: extensions::ShellExtensions = extensions::DefaultShellExten
     /// Clone depth from the original ancestor shell.
     depth: usize,
 
+    /// How many substitutions and `eval`s are around what runs.
+    trace_depth: usize,
+
     /// Shell name
     name: Option<String>,
 
@@ -199,6 +202,7 @@ impl<SE: extensions::ShellExtensions> Clone for Shell<SE> {
             key_bindings: self.key_bindings.clone(),
             history: self.history.clone(),
             depth: self.depth + 1,
+            trace_depth: self.trace_depth,
         }
     }
 }
@@ -213,6 +217,11 @@ impl<SE: extensions::ShellExtensions> Shell<SE> {
         self.options.enable_job_control = false;
         self.status_before_trap = None;
         self.depth += 1;
+    }
+
+    /// How many signs more `set -x` puts before what runs.
+    pub const fn trace_depth_mut(&mut self) -> &mut usize {
+        &mut self.trace_depth
     }
 
     /// How many loops of the function at hand run.
@@ -274,10 +283,6 @@ impl<SE: extensions::ShellExtensions> Shell<SE> {
 
         // Add in any open files provided.
         shell.open_files.update_from(options.fds.into_iter());
-
-        // TODO(patterns): Without this a script that sets extglob will fail because we
-        // parse the entire script with the same settings.
-        shell.options.extended_globbing = true;
 
         // If requested, seed parameters from environment.
         if !options.do_not_inherit_env {

@@ -684,8 +684,7 @@ impl ShellValueLiteral {
     }
 
     fn fmt_scalar_for_tracing(s: &str, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let processed = escape::quote_if_needed(s, escape::QuoteMode::SingleQuote);
-        write!(f, "{processed}")
+        write!(f, "{}", escape::quote_for_tracing(s))
     }
 }
 

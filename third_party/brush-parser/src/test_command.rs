@@ -39,7 +39,8 @@ peg::parser! {
             ["("] e:one_arg_expr() [")"] { e }
 
         rule four_arg_expr() -> ast::TestExpr =
-            ["!"] e:three_arg_expr() { ast::TestExpr::Not(Box::from(e)) }
+            ["!"] e:three_arg_expr() { ast::TestExpr::Not(Box::from(e)) } /
+            ["("] e:two_arg_expr() [")"] { e }
 
         rule expression() -> ast::TestExpr = precedence! {
             left:(@) ["-a"] right:@ { ast::TestExpr::And(Box::from(left), Box::from(right)) }

@@ -4,6 +4,7 @@
 mod alias;
 mod cd;
 mod command;
+mod eval;
 mod exec;
 mod export;
 mod flow;
@@ -45,6 +46,7 @@ pub(super) fn all() -> HashMap<String, Registration<Extensions>> {
     replace("continue", |context, args| ready(flow::continue_(context, &words(&args))));
     replace("disown", |context, args| ready(jobs::disown(context, &words(&args))));
     replace("[", |context, args| ready(test::test(context, &words(&args))));
+    replace("eval", |context, args| Box::pin(eval::eval(context, words(&args))));
     replace("exec", |context, args| ready(exec::exec(context, &words(&args))));
     replace("exit", |context, args| ready(flow::exit(context, &words(&args))));
     replace("export", |context, args| ready(export::export(context, &args)));

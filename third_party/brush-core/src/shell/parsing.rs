@@ -71,7 +71,8 @@ impl<SE: extensions::ShellExtensions> Shell<SE> {
     /// the current configuration state of the shell and may change over time.
     pub const fn parser_options(&self) -> brush_parser::ParserOptions {
         brush_parser::ParserOptions {
-            enable_extended_globbing: self.options.extended_globbing,
+            // A script that sets `extglob` is parsed before it does.
+            enable_extended_globbing: true,
             posix_mode: self.options.posix_mode,
             sh_mode: self.options.sh_mode,
             tilde_expansion_at_word_start: true,
