@@ -27,6 +27,8 @@ pub(crate) struct Extractor {
     /// All mode bits, whatever the umask says; else none beyond read, write and execute.
     pub(crate) modes: bool,
     pub(crate) times: bool,
+    /// Whether folders that members are in are made, where they are missing.
+    pub(crate) parents: bool,
     /// What becomes of a file that is there.
     pub(crate) existing: Existing,
     /// Extended attributes.
@@ -70,6 +72,7 @@ impl Extractor {
             owners: root_user,
             modes: root_user,
             times: true,
+            parents: true,
             existing: Existing::Replaced,
             attributes: false,
             top,
@@ -128,6 +131,18 @@ impl Extractor {
         }
     }
 
+    /// Makes a member another name of a file that is somewhere else; false where that cannot be.
+    pub(crate) fn link(&mut self, file: &Path, member: &Member) -> anyhow::Result<bool> {
+        let relative = inside(&member.path)?;
+        let Some(spot) = self.spot(&relative)?.filter(|_| member.kind == Kind::File) else {
+            return Ok(false);
+        };
+        if file_type(&spot)?.is_some_and(|there| there != FileType::Directory) {
+            self.clear(&spot)?;
+        }
+        Ok(rustix::fs::linkat(CWD, file, &spot.folder, spot.name, AtFlags::empty()).is_ok())
+    }
+
     /// Where a member belongs: nowhere, if it is the root itself. Makes the folders above it.
     fn spot<'a>(&mut self, relative: &'a Path) -> anyhow::Result<Option<Spot<'a>>> {
         let (Some(parent), Some(name)) = (relative.parent(), relative.file_name()) else {
@@ -148,7 +163,7 @@ impl Extractor {
     fn folders_to(&self, relative: &Path) -> anyhow::Result<OwnedFd> {
         let shown = || self.root.join(relative).display().to_string();
         match self.open(relative, FOLDER) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.parents => {}
             Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
                 bail!("{} leads out of the folder", shown())
             }
