@@ -31,6 +31,8 @@ pub(crate) struct Extractor {
     pub(crate) parents: bool,
     /// What becomes of a file that is there.
     pub(crate) existing: Existing,
+    /// Folders that are there stay as they are.
+    pub(crate) keep_folders: bool,
     /// Extended attributes.
     pub(crate) attributes: bool,
     top: OwnedFd,
@@ -74,6 +76,7 @@ impl Extractor {
             times: true,
             parents: true,
             existing: Existing::Replaced,
+            keep_folders: false,
             attributes: false,
             top,
             last: None,
@@ -94,8 +97,10 @@ impl Extractor {
             return Ok(());
         };
         if member.kind == Kind::Folder {
-            self.folder(&spot, &relative)?;
-            self.folders.push((relative, member.clone()));
+            let made = self.folder(&spot, &relative)?;
+            if made || !self.keep_folders {
+                self.folders.push((relative, member.clone()));
+            }
             return Ok(());
         }
         let made = match self.make(member, &spot) {
@@ -185,16 +190,17 @@ impl Extractor {
         Ok(beneath::open(&self.top, &self.root, relative, flags)?)
     }
 
-    fn folder(&mut self, spot: &Spot<'_>, relative: &Path) -> io::Result<()> {
+    /// Makes a folder; false if it is there.
+    fn folder(&mut self, spot: &Spot<'_>, relative: &Path) -> io::Result<bool> {
         let make = || rustix::fs::mkdirat(&spot.folder, spot.name, EVERYONE);
         match make() {
             // A link to a folder stays: another member may have been put behind it on purpose.
-            Err(rustix::io::Errno::EXIST) if self.open(relative, FOLDER).is_ok() => Ok(()),
+            Err(rustix::io::Errno::EXIST) if self.open(relative, FOLDER).is_ok() => Ok(false),
             Err(rustix::io::Errno::EXIST) => {
                 self.clear(spot)?;
-                Ok(make()?)
+                Ok(make().map(|()| true)?)
             }
-            made => Ok(made?),
+            made => Ok(made.map(|()| true)?),
         }
     }
 
@@ -244,7 +250,7 @@ impl Extractor {
     fn target(&self, target: &Path) -> anyhow::Result<(OwnedFd, PathBuf)> {
         let relative = inside(target)?;
         let name = relative.file_name().context("a hard link to the folder itself")?.into();
-        Ok((self.folders_to(relative.parent().unwrap_or(Path::new("")))?, name))
+        Ok((self.open(relative.parent().unwrap_or(Path::new("")), FOLDER)?, name))
     }
 
     /// Whether a name is already one of what a hard link leads to.

@@ -1,16 +1,19 @@
 //! Making archives.
 
 use super::{
-    Excludes, Filter, index,
+    Filter, index,
+    matching::{Excludes, Tagged, Tags},
     member::{self, Blocks, Fields, Layout, Unfit, record_size},
-    moment, transform, transformed, wanted,
+    moment,
+    named::{Named, named},
+    transform, transformed,
 };
 use crate::{
     applet::{Args, usage_error},
     archive::shown,
     compress::{Format, Writer},
-    names,
-    sed::Transform,
+    modes, names,
+    sed::{Target, Transform},
 };
 use anyhow::Context as _;
 use std::{
@@ -28,7 +31,10 @@ use std::{
 use tar::EntryType;
 
 pub(super) fn create(args: &Args) -> anyhow::Result<u8> {
-    if wanted(args)?.is_empty() && !args.has("files-from") {
+    if args.has("occurrence") {
+        return usage_error("'--occurrence' cannot be used with '-c'");
+    }
+    if named(args)?.is_empty() && !args.has("files-from") {
         return usage_error("Cowardly refusing to create an empty archive");
     }
     let file = args.value("file").unwrap_or(OsStr::new("-"));
@@ -83,11 +89,14 @@ pub(super) struct Made<W> {
 pub(super) fn removed(files: &[PathBuf], status: u8) -> u8 {
     let mut status = status;
     for path in files.iter().rev() {
+        // A folder cannot be removed by the name `.` that it has in itself.
+        let path: PathBuf = path.components().collect();
         let folder = path.symlink_metadata().is_ok_and(|meta| meta.is_dir());
-        let removed = if folder { fs::remove_dir(path) } else { fs::remove_file(path) };
+        let removed = if folder { fs::remove_dir(&path) } else { fs::remove_file(&path) };
         if let Err(error) = removed {
-            let reason = crate::applet::reason(&error);
-            eprintln!("tar: {}: Cannot unlink: {reason}", path.display());
+            let (reason, what) =
+                (crate::applet::reason(&error), if folder { "rmdir" } else { "unlink" });
+            eprintln!("tar: {}: Cannot {what}: {reason}", path.display());
             status = 2;
         }
     }
@@ -106,10 +115,12 @@ pub(super) struct Creating<W: Write> {
     itself: Option<(u64, u64)>,
     names: names::Names,
     excludes: Excludes,
+    tags: Tags,
     seen: HashMap<(u64, u64), PathBuf>,
     follow: bool,
     one_system: bool,
-    recurse: bool,
+    /// Each name of a file is the file.
+    copies: bool,
     absolute: bool,
     verbose: bool,
     numeric: bool,
@@ -119,6 +130,9 @@ pub(super) struct Creating<W: Write> {
     owner: Option<Owner>,
     group: Option<Owner>,
     mtime: Option<i64>,
+    /// Of --mtime and the file's own time the older one counts.
+    clamp: bool,
+    mode: Option<String>,
     transform: Option<Transform>,
     show_transformed: bool,
     /// Where names are printed, if not to standard output or, where that is the archive, to standard error.
@@ -172,10 +186,11 @@ impl<W: Write> Creating<W> {
             itself: itself.map(|meta| (meta.dev(), meta.ino())),
             names: names::Names::read(),
             excludes: Excludes::new(args)?,
+            tags: Tags::new(args),
             seen: HashMap::new(),
             follow: args.has("dereference"),
             one_system: args.has("one-file-system"),
-            recurse: !args.has("no-recursion"),
+            copies: args.has("hard-dereference"),
             absolute: args.has("absolute-names"),
             verbose: args.has("verbose"),
             numeric: args.has("numeric-owner"),
@@ -191,6 +206,8 @@ impl<W: Write> Creating<W> {
                 .map(|text| Owner::new("group", text, names::gid))
                 .transpose()?,
             mtime: args.text("mtime")?.map(moment).transpose()?,
+            clamp: args.has("clamp-mtime"),
+            mode: args.text("mode")?.map(str::to_owned),
             transform: transform(args)?,
             show_transformed: args.has("show-transformed-names"),
             index: index(args)?,
@@ -204,12 +221,11 @@ impl<W: Write> Creating<W> {
     }
 
     pub(super) fn all(mut self, args: &Args) -> anyhow::Result<Made<W>> {
-        let names = wanted(args)?;
-        for (at, name) in names.iter().enumerate() {
-            // Each -C is relative to the one before it.
-            let folders = args.placed().filter(|(o, _, place)| *o == "directory" && *place <= at);
-            let base: PathBuf = folders.map(|(_, value, _)| value).collect();
-            self.add(&base, Path::new(name), None)?;
+        if let Some(mode) = &self.mode {
+            changed(mode, 0, false)?;
+        }
+        for Named { name, base, recurse } in named(args)? {
+            self.add(&base, Path::new(&name), None, recurse)?;
         }
         if self.failed {
             eprintln!("tar: Exiting with failure status due to previous errors");
@@ -220,7 +236,13 @@ impl<W: Write> Creating<W> {
     }
 
     /// Adds a file, and what is below it.
-    fn add(&mut self, base: &Path, name: &Path, device: Option<u64>) -> anyhow::Result<()> {
+    fn add(
+        &mut self,
+        base: &Path,
+        name: &Path,
+        device: Option<u64>,
+        recurse: bool,
+    ) -> anyhow::Result<()> {
         let path = base.join(name);
         let meta = if self.follow { fs::metadata(&path) } else { fs::symlink_metadata(&path) };
         let meta = match meta {
@@ -244,6 +266,16 @@ impl<W: Write> Creating<W> {
             self.failed = true;
             return Ok(());
         }
+        let tag = if meta.is_dir() { self.tags.of(&path) } else { None };
+        let tag = tag.map(|(tag, what)| (tag.to_owned(), what));
+        if let Some((file, what)) = &tag {
+            let (name, file) = (name.display(), file.display());
+            let part = if *what == Tagged::Nothing { "directory" } else { "contents" };
+            eprintln!("tar: {name}/: contains a cache directory tag {file}; {part} not dumped");
+            if *what == Tagged::Nothing {
+                return Ok(());
+            }
+        }
         if !self.is_old(name, &meta)
             && let Err(error) = self.append(&path, name, &meta)
         {
@@ -257,7 +289,13 @@ impl<W: Write> Creating<W> {
             self.unreadable(name, &unread.0);
             return Ok(());
         }
-        if meta.is_dir() && self.recurse {
+        if let Some((tag, what)) = tag {
+            return match what {
+                Tagged::WithTag => self.add(base, &name.join(tag), Some(meta.dev()), recurse),
+                _ => Ok(()),
+            };
+        }
+        if meta.is_dir() && recurse {
             let mut entries: Vec<OsString> = match fs::read_dir(&path) {
                 Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.file_name())).collect(),
                 Err(error) => {
@@ -267,7 +305,7 @@ impl<W: Write> Creating<W> {
             };
             entries.sort();
             for entry in entries {
-                self.add(base, &name.join(entry), Some(meta.dev()))?;
+                self.add(base, &name.join(entry), Some(meta.dev()), recurse)?;
             }
         }
         Ok(())
@@ -302,7 +340,7 @@ impl<W: Write> Creating<W> {
             anyhow::bail!(Unfit("Unknown file type; file ignored".into()));
         }
         let original = self.stored_name(name, meta.is_dir());
-        let stored = self.transformed(original.clone());
+        let stored = self.transformed(original.clone(), Target::File);
         if self.verbose {
             let name = if self.show_transformed { &stored } else { &original };
             let line = [&shown(name)[..], b"\n"].concat();
@@ -316,15 +354,17 @@ impl<W: Write> Creating<W> {
             return Ok(());
         }
         let mut fields = self.fields(meta);
-        let first = (meta.nlink() > 1 && !meta.is_dir())
-            .then(|| self.seen.insert((meta.dev(), meta.ino()), PathBuf::from(&stored)))
+        let first = (meta.nlink() > 1 && !meta.is_dir() && !self.copies)
+            .then(|| self.seen.insert((meta.dev(), meta.ino()), PathBuf::from(&original)))
             .flatten();
         if let Some(first) = first {
             self.seen.insert((meta.dev(), meta.ino()), first.clone());
             (fields.kind, fields.size) = (EntryType::Link, 0);
-            self.put(&fields, &stored, Some(first.as_os_str()), io::empty())?;
+            let first = self.transformed(first.into_os_string(), Target::Hardlink);
+            self.put(&fields, &stored, Some(&first), io::empty())?;
         } else if kind.is_symlink() {
-            let target = self.transformed(fs::read_link(path)?.into_os_string());
+            let target = fs::read_link(path)?.into_os_string();
+            let target = self.transformed(target, Target::Symlink);
             self.put(&fields, &stored, Some(&target), io::empty())?;
         } else if kind.is_file() {
             let file = File::open(path).map_err(Unreadable)?;
@@ -350,9 +390,9 @@ impl<W: Write> Creating<W> {
         member::write(&mut self.archive, self.layout, fields, name, link, data)
     }
 
-    fn transformed(&self, name: OsString) -> OsString {
+    fn transformed(&self, name: OsString, target: Target) -> OsString {
         match &self.transform {
-            Some(transform) => transformed(transform, &name),
+            Some(transform) => transformed(transform, &name, target),
             None => name,
         }
     }
@@ -372,6 +412,12 @@ impl<W: Write> Creating<W> {
             stored.push(b'/');
         }
         OsString::from_vec(stored)
+    }
+
+    fn mode_of(&self, meta: &Metadata) -> u32 {
+        let own = meta.mode() & 0o7777;
+        let given = self.mode.as_ref().and_then(|mode| changed(mode, own, meta.is_dir()).ok());
+        given.unwrap_or(own)
     }
 
     fn fields(&self, meta: &Metadata) -> Fields {
@@ -399,19 +445,31 @@ impl<W: Write> Creating<W> {
         let device = matches!(kind, EntryType::Char | EntryType::Block);
         Fields {
             kind,
-            mode: meta.mode() & 0o7777,
+            mode: self.mode_of(meta),
             uid: self.owner.as_ref().map_or(meta.uid().into(), |owner| owner.id),
             gid: self.group.as_ref().map_or(meta.gid().into(), |group| group.id),
             user: name(&self.owner, self.names.user(meta.uid())),
             group: name(&self.group, self.names.group(meta.gid())),
             size,
-            modified: self.mtime.map_or(own, |seconds| (seconds, 0)),
+            modified: match self.mtime {
+                Some(seconds) if !self.clamp || own.0 > seconds => (seconds, 0),
+                _ => own,
+            },
             others: self.all_times.then(|| {
                 [(meta.atime(), part(meta.atime_nsec())), (meta.ctime(), part(meta.ctime_nsec()))]
             }),
             device: device
                 .then(|| (rustix::fs::major(meta.rdev()), rustix::fs::minor(meta.rdev()))),
         }
+    }
+}
+
+/// What --mode makes of a mode.
+fn changed(text: &str, mode: u32, folder: bool) -> anyhow::Result<u32> {
+    let octal = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777);
+    match octal.map_or_else(|| modes::changed(mode, text, folder), Ok) {
+        Ok(mode) => Ok(mode),
+        Err(_) => usage_error("Invalid mode given on option"),
     }
 }
 

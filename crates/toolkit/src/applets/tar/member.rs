@@ -126,17 +126,38 @@ pub(super) fn write<W: Write>(
         Some(link) => linked(&mut header, layout, &mut records, link)?,
         None => true,
     };
-    if !named || !linked {
-        // Of GNU's format the library writes long names.
-        match link {
-            Some(link) => archive.append_link(&mut header, name, link)?,
-            None => archive.append_data(&mut header, name, data)?,
-        }
-        return Ok(());
+    if let Some(link) = link.filter(|_| !linked) {
+        long(archive, b'K', link)?;
+    }
+    if !named {
+        long(archive, b'L', name)?;
     }
     records.write(archive, name, fields.modified.0)?;
     seal(&mut header);
     Ok(archive.append(&header, data)?)
+}
+
+/// GNU's way: a name that is too long is the data of a member before.
+fn long<W: Write>(archive: &mut tar::Builder<W>, kind: u8, name: &OsStr) -> anyhow::Result<()> {
+    let mut header = Header::new_gnu();
+    let old = header.as_old_mut();
+    field(&mut old.name, b"././@LongLink");
+    let numbers: [(&mut [u8], &[u8]); 4] = [
+        (&mut old.mode, b"0000644"),
+        (&mut old.uid, b"0000000"),
+        (&mut old.gid, b"0000000"),
+        (&mut old.mtime, b"00000000000"),
+    ];
+    for (place, digits) in numbers {
+        field(place, digits);
+    }
+    let data = [name.as_bytes(), b"\0"].concat();
+    field(&mut old.size, format!("{:011o}", data.len()).as_bytes());
+    header.set_entry_type(EntryType::new(kind));
+    header.set_username("root")?;
+    header.set_groupname("root")?;
+    seal(&mut header);
+    Ok(archive.append(&header, data.as_slice())?)
 }
 
 /// A device's numbers, which have their place in all formats, though v7 knows nothing of it.
@@ -159,7 +180,7 @@ fn seal(header: &mut Header) {
     }
 }
 
-/// Puts the name into the header, or into a record; false where the library is to do it.
+/// Puts the name into the header, or into a record; false where a member before has it.
 fn named(
     header: &mut Header,
     layout: Layout,
@@ -174,7 +195,10 @@ fn named(
         return Ok(true);
     }
     match layout {
-        Layout::Gnu => return Ok(false),
+        Layout::Gnu => {
+            field(&mut header.as_old_mut().name, bytes.get(..100).unwrap_or(bytes));
+            return Ok(false);
+        }
         Layout::V7 => {
             anyhow::bail!(Unfit("file name is too long (max 99); not dumped".into()))
         }
@@ -215,7 +239,10 @@ fn linked(
         return Ok(true);
     }
     match layout {
-        Layout::Gnu => Ok(false),
+        Layout::Gnu => {
+            field(place, bytes.get(..100).unwrap_or(bytes));
+            Ok(false)
+        }
         Layout::Pax => {
             field(place, bytes.get(..100).unwrap_or(bytes));
             records.add("linkpath", bytes);
@@ -395,6 +422,14 @@ impl<W: Write> Write for Blocks<W> {
 
 /// Bytes of a record: `-b` counts blocks of 512.
 pub(super) fn record_size(args: &Args) -> anyhow::Result<u64> {
+    if let Some(bytes) = args.number::<u64>("record-size")? {
+        let blocks = bytes > 0 && bytes % 512 == 0 && bytes <= 512 << 20;
+        return if blocks {
+            Ok(bytes)
+        } else {
+            usage_error("Record size must be a multiple of 512.")
+        };
+    }
     match args.number::<u64>("blocking-factor")? {
         None => Ok(20 * 512),
         Some(blocks @ 1..=0x10_0000) => Ok(blocks * 512),
