@@ -1,6 +1,8 @@
 //! `tar`: archives.
 
 mod append;
+mod checkpoint;
+mod compare;
 mod create;
 mod matching;
 mod member;
@@ -28,7 +30,7 @@ use std::{
 pub(crate) static APPLET: Applet = Applet {
     name: "tar",
     summary: "Makes, lists and extracts archives; compression is found out when reading.",
-    usage: "-c|-r|-u [OPTION]... -f FILE NAME...\n-x [OPTION]... -f FILE [NAME]...\n-t [OPTION]... -f FILE [NAME]...",
+    usage: "-c|-r|-u [OPTION]... -f FILE NAME...\n-x [OPTION]... -f FILE [NAME]...\n-t [OPTION]... -f FILE [NAME]...\n-d [OPTION]... -f FILE [NAME]...\n-A -f FILE ARCHIVE...\n--delete -f FILE NAME...",
     options: options::OPTIONS,
     notes: "A file is never extracted outside of the folder, also not by way of a link.",
     example: "tar -C /mnt -xpzf root.tar.gz",
@@ -41,7 +43,19 @@ fn run(args: &Args) -> anyhow::Result<u8> {
     let words = named::words(&variable).into_iter().map(OsString::from_vec).collect();
     let preset = APPLET.parse(words)?;
     args.precede(preset.all().map(|(option, value)| (option, value.to_owned())).collect());
-    let modes = ["create", "append", "update", "extract", "get", "list"];
+    let modes = [
+        "create",
+        "append",
+        "update",
+        "extract",
+        "get",
+        "list",
+        "diff",
+        "compare",
+        "concatenate",
+        "catenate",
+        "delete",
+    ];
     let given = |args: &Args| modes.iter().any(|mode| args.has(mode));
     if !given(&args) && !args.operands.is_empty() {
         args.take_bundle(options::OPTIONS)?;
@@ -50,12 +64,16 @@ fn run(args: &Args) -> anyhow::Result<u8> {
         create::create(&args)
     } else if args.has("append") || args.has("update") {
         append::append(&args)
+    } else if args.has("concatenate") || args.has("catenate") {
+        append::concatenate(&args)
+    } else if args.has("delete") {
+        append::delete(&args)
     } else if args.has("list") && args.has("extract") {
         return usage_error("only one of -c, -x, -t can be done");
     } else if given(&args) {
         read::read(&args)
     } else {
-        return usage_error("one of -c, -r, -u, -x, -t is needed");
+        return usage_error("one of -c, -r, -u, -x, -t, -d, -A, --delete is needed");
     };
     done.or_else(|error| {
         if error.is::<crate::applet::UsageError>() {

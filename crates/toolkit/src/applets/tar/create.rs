@@ -1,7 +1,9 @@
 //! Making archives.
 
 use super::{
-    Filter, index,
+    Filter,
+    checkpoint::Checkpoints,
+    index,
     matching::{Excludes, Tagged, Tags},
     member::{self, Blocks, Fields, Layout, Unfit, record_size},
     moment,
@@ -177,6 +179,8 @@ impl<W: Write> Creating<W> {
         let newer = dates.into_iter().find(|option| args.has(option));
         let newer =
             newer.and_then(|option| Some((args.text(option).ok()??, option == "newer-mtime")));
+        let mut blocks = Blocks::new(to, at);
+        blocks.checkpoints = Checkpoints::of(args, "Write", record_size(args)?)?;
         Ok(Self {
             layout: Layout::of(args)?,
             all_times: args.value("pax-option").is_none_or(|option| {
@@ -216,7 +220,7 @@ impl<W: Write> Creating<W> {
             ignore_unread: args.has("ignore-failed-read"),
             remove: args.has("remove-files").then(Vec::new),
             // The last: it writes an archive's end when it is dropped, too.
-            archive: tar::Builder::new(Blocks::new(to, at)),
+            archive: tar::Builder::new(blocks),
         })
     }
 

@@ -3,6 +3,7 @@
 use super::lines;
 use crate::{applet::Args, glob};
 use std::{
+    collections::HashSet,
     ffi::OsString,
     fs,
     io::Read as _,
@@ -119,35 +120,54 @@ const VERSION_CONTROL: [&str; 20] = [
 const BACKUPS: [&str; 3] = [".#*", "*~", "#*#"];
 
 /// What --exclude names: the pattern fits the name, or that of a folder that it is in.
-pub(super) struct Excludes(Vec<(Vec<u8>, Matching)>);
+pub(super) struct Excludes {
+    patterns: Vec<(Vec<u8>, Matching)>,
+    /// Those that are plain names, of which there may be many.
+    names: HashSet<Vec<u8>>,
+}
 
 impl Excludes {
     pub(super) fn new(args: &Args) -> anyhow::Result<Self> {
-        let (mut all, mut matching) = (Vec::new(), Matching::EXCLUDED);
+        let mut all = Self { patterns: Vec::new(), names: HashSet::new() };
+        let mut matching = Matching::EXCLUDED;
         for (option, value) in args.all() {
             matching.take(option);
-            let patterns = match option {
-                "exclude" => vec![value.as_bytes().to_vec()],
+            let preset =
+                |names: &[&str]| names.iter().map(|name| name.as_bytes().to_vec()).collect();
+            let (patterns, how): (Vec<Vec<u8>>, _) = match option {
+                "exclude" => (vec![value.as_bytes().to_vec()], matching),
                 "exclude-from" => {
-                    lines(value, b'\n')?.into_iter().map(OsString::into_vec).collect()
+                    let lines = lines(value, b'\n')?.into_iter();
+                    (lines.map(OsString::into_vec).collect(), matching)
                 }
-                "exclude-vcs" => VERSION_CONTROL.map(|name| name.as_bytes().to_vec()).to_vec(),
-                "exclude-backups" => BACKUPS.map(|name| name.as_bytes().to_vec()).to_vec(),
+                "exclude-vcs" => (preset(&VERSION_CONTROL), Matching::EXCLUDED),
+                "exclude-backups" => (preset(&BACKUPS), Matching::EXCLUDED),
                 _ => continue,
             };
-            let how = if option.starts_with("exclude-v") || option.starts_with("exclude-b") {
-                Matching::EXCLUDED
-            } else {
-                matching
-            };
-            all.extend(patterns.into_iter().map(|pattern| (pattern, how)));
+            for pattern in patterns {
+                let plain = !pattern.iter().any(|byte| b"*?[\\".contains(byte));
+                if plain && !how.anchored && !how.ignore_case {
+                    all.names.insert(pattern);
+                } else {
+                    all.patterns.push((pattern, how));
+                }
+            }
         }
-        Ok(Self(all))
+        Ok(all)
     }
 
     pub(super) fn has(&self, name: &[u8]) -> bool {
         let name = name.strip_suffix(b"/").unwrap_or(name);
-        self.0.iter().any(|(pattern, how)| how.fits(pattern, name, true))
+        let any = |start: usize| {
+            let rest = name.get(start..).unwrap_or_default();
+            let slashes = rest.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| at);
+            let mut ends = slashes.chain([rest.len()]);
+            ends.any(|end| rest.get(..end).is_some_and(|part| self.names.contains(part)))
+        };
+        let behind = |(at, _)| any(at + 1);
+        let named = !self.names.is_empty()
+            && (any(0) || name.iter().enumerate().filter(|(_, b)| **b == b'/').any(behind));
+        named || self.patterns.iter().any(|(pattern, how)| how.fits(pattern, name, true))
     }
 }
 

@@ -1,5 +1,6 @@
 //! One member as it is written, in each of the formats (GNU tar manual, "Controlling the Archive Format"; POSIX.1, pax).
 
+use super::checkpoint::Checkpoints;
 use crate::applet::{Args, usage_error};
 use std::{
     ffi::OsStr,
@@ -392,18 +393,19 @@ impl Records {
 pub(super) struct Blocks<W> {
     to: W,
     at: u64,
+    pub(super) checkpoints: Option<Checkpoints>,
 }
 
 impl<W: Write> Blocks<W> {
     /// `at` is how much is there already, in bytes.
     pub(super) fn new(to: W, at: u64) -> Self {
-        Self { to, at }
+        Self { to, at, checkpoints: None }
     }
 
     /// Zeros up to a multiple of `record` bytes.
     pub(super) fn fill(mut self, record: u64) -> io::Result<W> {
         let missing = self.at.next_multiple_of(record) - self.at;
-        io::copy(&mut io::repeat(0).take(missing), &mut self.to)?;
+        io::copy(&mut io::repeat(0).take(missing), &mut self)?;
         Ok(self.to)
     }
 }
@@ -412,6 +414,9 @@ impl<W: Write> Write for Blocks<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.to.write(bytes)?;
         self.at += count as u64;
+        if let Some(checkpoints) = &mut self.checkpoints {
+            checkpoints.count(count as u64);
+        }
         Ok(count)
     }
 

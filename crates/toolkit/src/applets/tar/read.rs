@@ -1,8 +1,12 @@
 //! `tar -x` and `-t`: what becomes of the members of archives.
 
 use super::{
-    Filter, index,
+    Filter,
+    checkpoint::Checkpoints,
+    compare::compare,
+    index,
     matching::{Excludes, Matching},
+    member::record_size,
     named::{last_folder, named},
     transform, transformed,
 };
@@ -17,7 +21,7 @@ use anyhow::Context as _;
 use std::{
     ffi::{OsStr, OsString},
     fs::File,
-    io::{self, BufRead, BufReader, BufWriter, Write},
+    io::{self, BufRead, BufReader, BufWriter, Read, Write},
     os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
     process::Stdio,
@@ -30,12 +34,13 @@ pub(super) fn read(args: &Args) -> anyhow::Result<u8> {
         false => File::open(file).with_context(|| format!("{}: Cannot open", file.display()))?,
     };
     let Some(mut filter) = Filter::of(args)? else {
-        return Reading::new(args)?.all(compress::plain(input)?);
+        return Reading::new(args)?.all(args, compress::plain(input)?);
     };
     let running = filter.command.arg("-d").stdin(input).stdout(Stdio::piped()).spawn();
     let mut running = running.map_err(|error| filter.failed(error))?;
     let output = running.stdout.take().context("no pipe")?;
-    let status = Reading::new(args)?.all(Box::new(BufReader::with_capacity(1 << 17, output)))?;
+    let status =
+        Reading::new(args)?.all(args, Box::new(BufReader::with_capacity(1 << 17, output)))?;
     filter.end(running)?;
     Ok(status)
 }
@@ -52,14 +57,17 @@ struct Wanted {
 }
 
 /// What to do with the members of an archive.
-struct Reading {
+pub(super) struct Reading {
     names: Vec<Wanted>,
     /// Which of the members of a name counts; 0: all of them.
     occurrence: u64,
     excludes: Excludes,
     extract: bool,
-    /// Where members become files, and how.
-    places: Vec<(PathBuf, Extractor)>,
+    /// Where members become files, and how; or with whose files they are compared.
+    places: Vec<(PathBuf, Option<Extractor>)>,
+    /// With -d: whether files differ so far.
+    differs: Option<bool>,
+    times: bool,
     /// Extended attributes that are extracted, and that are not.
     attributes: [Vec<Vec<u8>>; 2],
     stdout: bool,
@@ -78,8 +86,14 @@ struct Reading {
 }
 
 impl Reading {
+    /// Whether times do not count, with -d.
+    pub(super) fn ignores_times(&self) -> bool {
+        !self.times
+    }
+
     fn new(args: &Args) -> anyhow::Result<Self> {
-        let extract = !args.has("list");
+        let differs = (args.has("diff") || args.has("compare")).then_some(false);
+        let extract = !args.has("list") && differs.is_none();
         let mut places = Vec::new();
         let names = wanted(args, &mut places)?;
         if args.has("occurrence") && names.is_empty() {
@@ -87,7 +101,8 @@ impl Reading {
         }
         let place = |base: PathBuf| {
             let root = if base.as_os_str().is_empty() { PathBuf::from(".") } else { base.clone() };
-            Ok::<_, anyhow::Error>((base, extractor(args, root)?))
+            let extractor = extract.then(|| extractor(args, root)).transpose()?;
+            Ok::<_, anyhow::Error>((base, extractor))
         };
         let masks = |option: &'static str| {
             args.values(option).map(|mask| mask.as_bytes().to_vec()).collect()
@@ -101,7 +116,13 @@ impl Reading {
             },
             excludes: Excludes::new(args)?,
             extract,
-            places: places.into_iter().filter(|_| extract).map(place).collect::<Result<_, _>>()?,
+            places: places
+                .into_iter()
+                .filter(|_| !args.has("list"))
+                .map(place)
+                .collect::<Result<_, _>>()?,
+            differs,
+            times: !args.has("touch"),
             attributes: [masks("xattrs-include"), masks("xattrs-exclude")],
             stdout: args.has("to-stdout"),
             verbose: args.has("verbose"),
@@ -117,8 +138,9 @@ impl Reading {
         })
     }
 
-    fn all(&mut self, data: Box<dyn BufRead + '_>) -> anyhow::Result<u8> {
-        let mut archive = tape::Archive::new(data);
+    fn all(&mut self, args: &Args, data: Box<dyn BufRead + '_>) -> anyhow::Result<u8> {
+        let checkpoints = Checkpoints::of(args, "Read", record_size(args)?)?;
+        let mut archive = tape::Archive::new(Watched { data, checkpoints });
         archive.ignore_zeros = self.ignore_zeros;
         let mut out: Box<dyn Write> = match &self.index {
             Some(index) => Box::new(BufWriter::new(index.try_clone()?)),
@@ -139,7 +161,7 @@ impl Reading {
             eprintln!("tar: This does not look like a tar archive");
             failed = true;
         }
-        for (_, extractor) in &mut self.places {
+        for extractor in self.places.iter_mut().filter_map(|(_, extractor)| extractor.as_mut()) {
             extractor.finish()?;
         }
         for wanted in self.names.iter().filter(|wanted| wanted.found < self.occurrence.max(1)) {
@@ -149,7 +171,11 @@ impl Reading {
         if failed {
             eprintln!("tar: Exiting with failure status due to previous errors");
         }
-        Ok(if failed { 2 } else { 0 })
+        Ok(match self.differs {
+            _ if failed => 2,
+            Some(true) => 1,
+            _ => 0,
+        })
     }
 
     /// Where a member belongs, if it is wanted.
@@ -184,6 +210,16 @@ impl Reading {
             (included.is_empty() || fits(included, name)) && !fits(left_out, name)
         });
         let original = member.path.clone();
+        if self.differs.is_some() {
+            self.renamed(&mut member);
+            if self.verbose {
+                out.write_all(&[&shown(member.path.as_os_str())[..], b"\n"].concat())?;
+            }
+            let base = self.places.get(place).map(|(base, _)| base.clone()).unwrap_or_default();
+            let (differs, lines) = compare(self, &member, &base, data)?;
+            self.differs = self.differs.map(|before| before || differs);
+            return Ok(out.write_all(&lines)?);
+        }
         if self.stdout || !self.extract && !self.show_transformed {
             self.print(&member, out)?;
         }
@@ -205,8 +241,8 @@ impl Reading {
         self.print(&Member { path: shown, ..member.clone() }, out)?;
         member.path = path;
         match self.places.get_mut(place) {
-            Some((_, extractor)) => extractor.extract(&member, data),
-            None => Ok(()),
+            Some((_, Some(extractor))) => extractor.extract(&member, data),
+            _ => Ok(()),
         }
     }
 
@@ -261,6 +297,33 @@ impl Reading {
             member.gid = self.numbers.gid(&member.group).unwrap_or(member.gid);
         }
         member
+    }
+}
+
+/// An archive as it is read, with signs of life.
+struct Watched<R> {
+    data: R,
+    checkpoints: Option<Checkpoints>,
+}
+
+impl<R: BufRead> BufRead for Watched<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.data.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.data.consume(amount);
+        if let Some(checkpoints) = &mut self.checkpoints {
+            checkpoints.count(amount as u64);
+        }
+    }
+}
+
+impl<R: BufRead> Read for Watched<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = self.fill_buf()?.read(out)?;
+        self.consume(count);
+        Ok(count)
     }
 }
 
