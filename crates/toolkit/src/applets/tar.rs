@@ -4,6 +4,7 @@ mod append;
 mod checkpoint;
 mod compare;
 mod create;
+mod holes;
 mod matching;
 mod member;
 mod named;
@@ -12,7 +13,7 @@ mod read;
 
 use crate::{
     applet::{Applet, Args, usage_error},
-    archive,
+    archive, modes,
     sed::{Target, Transform},
 };
 use anyhow::Context as _;
@@ -143,6 +144,15 @@ fn moment(text: &str) -> anyhow::Result<i64> {
     match parsed {
         Some(date) => Ok(date.timestamp().as_second()),
         None => usage_error(format!("{text:?} is no date")),
+    }
+}
+
+/// What --mode makes of a mode.
+fn changed(text: &str, mode: u32, folder: bool) -> anyhow::Result<u32> {
+    let octal = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777);
+    match octal.map_or_else(|| modes::changed(mode, text, folder), Ok) {
+        Ok(mode) => Ok(mode),
+        Err(_) => usage_error("Invalid mode given on option"),
     }
 }
 

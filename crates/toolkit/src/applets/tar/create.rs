@@ -1,9 +1,9 @@
 //! Making archives.
 
 use super::{
-    Filter,
+    Filter, changed,
     checkpoint::Checkpoints,
-    index,
+    holes, index,
     matching::{Excludes, Tagged, Tags},
     member::{self, Blocks, Fields, Layout, Unfit, record_size},
     moment,
@@ -14,7 +14,7 @@ use crate::{
     applet::{Args, usage_error},
     archive::shown,
     compress::{Format, Writer},
-    modes, names,
+    names,
     sed::{Target, Transform},
 };
 use anyhow::Context as _;
@@ -48,6 +48,8 @@ pub(super) fn create(args: &Args) -> anyhow::Result<u8> {
     ];
     let named = args.has("auto-compress").then(|| Format::of_name(file.as_bytes())).flatten();
     let format = chosen.into_iter().find(|(o, _)| args.has(o)).map(|(_, f)| f).or(named);
+    // What is wrong with the options is said before an archive that is there is overwritten.
+    drop(Creating::new(args, io::sink(), OsStr::new(""), 0)?);
     let to = match file == "-" {
         true => File::from(rustix::io::dup(rustix::stdio::stdout())?),
         false => File::create(file).with_context(|| format!("{}: Cannot open", file.display()))?,
@@ -123,6 +125,8 @@ pub(super) struct Creating<W: Write> {
     one_system: bool,
     /// Each name of a file is the file.
     copies: bool,
+    /// Holes are left out.
+    sparse: bool,
     absolute: bool,
     verbose: bool,
     numeric: bool,
@@ -181,8 +185,17 @@ impl<W: Write> Creating<W> {
             newer.and_then(|option| Some((args.text(option).ok()??, option == "newer-mtime")));
         let mut blocks = Blocks::new(to, at);
         blocks.checkpoints = Checkpoints::of(args, "Write", record_size(args)?)?;
+        let layout = Layout::of(args)?;
+        if let Some(mode) = args.text("mode")? {
+            changed(mode, 0, false)?;
+        }
+        let sparse = args.has("sparse");
+        if sparse && !matches!(layout, Layout::Gnu | Layout::Pax) {
+            return usage_error("GNU features wanted on incompatible archive format");
+        }
         Ok(Self {
-            layout: Layout::of(args)?,
+            layout,
+            sparse,
             all_times: args.value("pax-option").is_none_or(|option| {
                 !option.to_string_lossy().split(',').any(|it| it.starts_with("delete="))
             }),
@@ -225,9 +238,6 @@ impl<W: Write> Creating<W> {
     }
 
     pub(super) fn all(mut self, args: &Args) -> anyhow::Result<Made<W>> {
-        if let Some(mode) = &self.mode {
-            changed(mode, 0, false)?;
-        }
         for Named { name, base, recurse } in named(args)? {
             self.add(&base, Path::new(&name), None, recurse)?;
         }
@@ -372,16 +382,27 @@ impl<W: Write> Creating<W> {
             self.put(&fields, &stored, Some(&target), io::empty())?;
         } else if kind.is_file() {
             let file = File::open(path).map_err(Unreadable)?;
+            if self.sparse && meta.blocks() < meta.size() / 512 {
+                let map = holes::map(&file, meta.size())?;
+                fields.map = Some(map.clone());
+                let data = holes::Data { file, map: map.into_iter(), now: (0, 0) };
+                self.put(&fields, &stored, None, data)?;
+                self.is_archived(path);
+                return Ok(());
+            }
             // A file that grows or shrinks meanwhile gets the size that its header says.
             let data = file.chain(io::repeat(0)).take(meta.size());
             self.put(&fields, &stored, None, data)?;
         } else {
             self.put(&fields, &stored, None, io::empty())?;
         }
-        if let Some(remove) = &mut self.remove {
-            remove.push(path.to_owned());
-        }
+        self.is_archived(path);
         Ok(())
+    }
+
+    /// What is removed in the end, if that is asked for.
+    fn is_archived(&mut self, path: &Path) {
+        self.remove.iter_mut().for_each(|remove| remove.push(path.to_owned()));
     }
 
     fn put(
@@ -462,18 +483,10 @@ impl<W: Write> Creating<W> {
             others: self.all_times.then(|| {
                 [(meta.atime(), part(meta.atime_nsec())), (meta.ctime(), part(meta.ctime_nsec()))]
             }),
+            map: None,
             device: device
                 .then(|| (rustix::fs::major(meta.rdev()), rustix::fs::minor(meta.rdev()))),
         }
-    }
-}
-
-/// What --mode makes of a mode.
-fn changed(text: &str, mode: u32, folder: bool) -> anyhow::Result<u32> {
-    let octal = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777);
-    match octal.map_or_else(|| modes::changed(mode, text, folder), Ok) {
-        Ok(mode) => Ok(mode),
-        Err(_) => usage_error("Invalid mode given on option"),
     }
 }
 

@@ -1,11 +1,15 @@
 //! One member as it is written, in each of the formats (GNU tar manual, "Controlling the Archive Format"; POSIX.1, pax).
 
-use super::checkpoint::Checkpoints;
+use super::{
+    checkpoint::Checkpoints,
+    holes::{self, Map},
+};
 use crate::applet::{Args, usage_error};
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     io::{self, Read, Write},
     os::unix::ffi::OsStrExt as _,
+    path::Path,
 };
 use tar::{EntryType, Header};
 
@@ -64,6 +68,8 @@ pub(super) struct Fields {
     /// Used and changed, where the format has them.
     pub(super) others: Option<[Moment; 2]>,
     pub(super) device: Option<(u32, u32)>,
+    /// Where the data is, of a file that is written without its holes.
+    pub(super) map: Option<Map>,
 }
 
 /// A member that the format has no way to write: the others still can be.
@@ -86,14 +92,26 @@ pub(super) fn write<W: Write>(
         Layout::Ustar | Layout::Pax => Header::new_ustar(),
     };
     let mut records = Records::default();
+    let (mut before, mut size, mut stored) = (Vec::new(), fields.size, name.to_owned());
+    if let Some(map) = &fields.map {
+        size = map.iter().map(|(_, length)| length).sum();
+        if layout == Layout::Pax {
+            before = holes::table(map);
+            size += before.len() as u64;
+            stored = records.sparse(name, fields.size);
+        } else {
+            before = sparse(&mut header, map, fields.size);
+        }
+    }
     let mut numbers = Numbers { layout, records: &mut records };
     let old = header.as_old_mut();
     numbers.put("mode", &mut old.mode, i64::from(fields.mode))?;
     numbers.put("uid", &mut old.uid, i64::try_from(fields.uid)?)?;
     numbers.put("gid", &mut old.gid, i64::try_from(fields.gid)?)?;
-    numbers.put("size", &mut old.size, i64::try_from(fields.size)?)?;
+    numbers.put("size", &mut old.size, i64::try_from(size)?)?;
     numbers.put("mtime", &mut old.mtime, fields.modified.0)?;
-    header.set_entry_type(fields.kind);
+    let holes = fields.map.is_some() && layout != Layout::Pax;
+    header.set_entry_type(if holes { EntryType::GNUSparse } else { fields.kind });
     if layout == Layout::V7 && fields.kind == EntryType::Regular {
         header.as_old_mut().linkflag = [0];
     }
@@ -122,7 +140,7 @@ pub(super) fn write<W: Write>(
             records.time("ctime", changed);
         }
     }
-    let named = named(&mut header, layout, &mut records, name)?;
+    let named = named(&mut header, layout, &mut records, &stored)?;
     let linked = match link {
         Some(link) => linked(&mut header, layout, &mut records, link)?,
         None => true,
@@ -135,7 +153,17 @@ pub(super) fn write<W: Write>(
     }
     records.write(archive, name, fields.modified.0)?;
     seal(&mut header);
-    Ok(archive.append(&header, data)?)
+    Ok(archive.append(&header, before.chain(data))?)
+}
+
+/// Puts the first parts of a file and its real size into the header; the others are what is returned.
+fn sparse(header: &mut Header, map: &Map, size: u64) -> Vec<u8> {
+    let bytes = header.as_mut_bytes();
+    let rest = holes::parts(map, 4, bytes.get_mut(386..482).unwrap_or_default());
+    if let Some(place) = bytes.get_mut(482..495) {
+        place.copy_from_slice(&[&[u8::from(!rest.is_empty())], &holes::digits(size)[..]].concat());
+    }
+    holes::more(rest)
 }
 
 /// GNU's way: a name that is too long is the data of a member before.
@@ -339,6 +367,19 @@ impl Records {
         self.0.extend(format!("{length} {key}=").bytes());
         self.0.extend_from_slice(value);
         self.0.push(b'\n');
+    }
+
+    /// What says of a file how large it is with its holes; the name that the others have it by.
+    fn sparse(&mut self, name: &OsStr, size: u64) -> OsString {
+        self.add("GNU.sparse.major", b"1");
+        self.add("GNU.sparse.minor", b"0");
+        self.add("GNU.sparse.name", name.as_bytes());
+        self.add("GNU.sparse.realsize", size.to_string().as_bytes());
+        let path = Path::new(name);
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let own = format!("GNUSparseFile.{}", std::process::id());
+        let folder = folder.unwrap_or(Path::new(".")).join(own);
+        folder.join(path.file_name().unwrap_or_default()).into()
     }
 
     fn time(&mut self, key: &str, (seconds, nanoseconds): Moment) {

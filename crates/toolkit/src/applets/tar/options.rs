@@ -110,7 +110,7 @@ pub(super) const OPTIONS: &[Opt] = &[
     value('\0', "record-size", "BYTES", "the archive's length is a multiple of it"),
     value('b', "blocking-factor", "N", "the archive's length is a multiple of N times 512 (20)"),
     flag('\0', "overwrite", "write into files that exist"),
-    flag('S', "sparse", "understood, without effect"),
+    flag('S', "sparse", "archive files without their holes, in the formats gnu and posix"),
     value('\0', "warning", "WORD", "understood, without effect"),
     flag('\0', "delay-directory-restore", "understood: so always"),
     flag('\0', "no-overwrite-dir", "folders that exist keep their modes and times"),
