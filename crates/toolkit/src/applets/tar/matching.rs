@@ -124,11 +124,14 @@ pub(super) struct Excludes {
     patterns: Vec<(Vec<u8>, Matching)>,
     /// Those that are plain names, of which there may be many.
     names: HashSet<Vec<u8>>,
+    /// Those of them that begin where names do.
+    anchored: HashSet<Vec<u8>>,
 }
 
 impl Excludes {
     pub(super) fn new(args: &Args) -> anyhow::Result<Self> {
-        let mut all = Self { patterns: Vec::new(), names: HashSet::new() };
+        let mut all =
+            Self { patterns: Vec::new(), names: HashSet::new(), anchored: HashSet::new() };
         let mut matching = Matching::EXCLUDED;
         for (option, value) in args.all() {
             matching.take(option);
@@ -146,8 +149,9 @@ impl Excludes {
             };
             for pattern in patterns {
                 let plain = !pattern.iter().any(|byte| b"*?[\\".contains(byte));
-                if plain && !how.anchored && !how.ignore_case {
-                    all.names.insert(pattern);
+                if plain && !how.ignore_case {
+                    let set = if how.anchored { &mut all.anchored } else { &mut all.names };
+                    set.insert(pattern);
                 } else {
                     all.patterns.push((pattern, how));
                 }
@@ -158,16 +162,19 @@ impl Excludes {
 
     pub(super) fn has(&self, name: &[u8]) -> bool {
         let name = name.strip_suffix(b"/").unwrap_or(name);
-        let any = |start: usize| {
+        let any = |names: &HashSet<Vec<u8>>, start: usize| {
             let rest = name.get(start..).unwrap_or_default();
             let slashes = rest.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| at);
             let mut ends = slashes.chain([rest.len()]);
-            ends.any(|end| rest.get(..end).is_some_and(|part| self.names.contains(part)))
+            ends.any(|end| rest.get(..end).is_some_and(|part| names.contains(part)))
         };
-        let behind = |(at, _)| any(at + 1);
+        let behind = |(at, _)| any(&self.names, at + 1);
         let named = !self.names.is_empty()
-            && (any(0) || name.iter().enumerate().filter(|(_, b)| **b == b'/').any(behind));
-        named || self.patterns.iter().any(|(pattern, how)| how.fits(pattern, name, true))
+            && (any(&self.names, 0)
+                || name.iter().enumerate().filter(|(_, b)| **b == b'/').any(behind));
+        named
+            || any(&self.anchored, 0)
+            || self.patterns.iter().any(|(pattern, how)| how.fits(pattern, name, true))
     }
 }
 
