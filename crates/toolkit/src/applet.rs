@@ -189,7 +189,7 @@ impl Applet {
         }
     }
 
-    fn parse(&self, args: Vec<OsString>) -> anyhow::Result<Args> {
+    pub(crate) fn parse(&self, args: Vec<OsString>) -> anyhow::Result<Args> {
         let mut parsed = Args::default();
         let mut rest = args.into_iter();
         // Commands with an option --signal take -KILL and -9 for it.

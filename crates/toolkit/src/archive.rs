@@ -3,7 +3,10 @@
 mod extract;
 pub(crate) mod tape;
 
-use crate::{applet::reason, dates::date};
+use crate::{
+    applet::reason,
+    dates::{self, date},
+};
 use std::{
     ffi::{OsStr, OsString},
     io::{self, BufRead, Read},
@@ -96,11 +99,13 @@ impl Kind {
 pub(crate) struct Listing {
     width: usize,
     pub(crate) numeric: bool,
+    /// Times with seconds, and what there is of them.
+    full: bool,
 }
 
 impl Listing {
-    pub(crate) fn new(numeric: bool) -> Self {
-        Self { width: 19, numeric }
+    pub(crate) fn new(numeric: bool, full: bool) -> Self {
+        Self { width: 19, numeric, full }
     }
 
     /// One line, as GNU tar's: the columns grow when something does not fit.
@@ -120,7 +125,8 @@ impl Listing {
         // No format is wider.
         let pad = (self.width - owner.len()).min(usize::from(u16::MAX));
         let mode = mode_text(member.kind.letter(), member.mode);
-        let mut line = format!("{mode} {owner}{size:>pad$} {} ", minute(member.mtime)).into_bytes();
+        let time = if self.full { exact(member) } else { minute(member.mtime) };
+        let mut line = format!("{mode} {owner}{size:>pad$} {time} ").into_bytes();
         line.extend(shown(member.path.as_os_str()));
         match &member.kind {
             Kind::Symlink(target) => line.extend([b" -> ", target.as_bytes()].concat()),
@@ -166,6 +172,16 @@ pub(crate) fn mode_text(kind: char, mode: u32) -> String {
 pub(crate) fn minute(time: i64) -> String {
     let date = date(time);
     format!("{} {}", date.iso(), date.minutes())
+}
+
+/// `2026-11-23 06:30:05.25`
+fn exact(member: &Member) -> String {
+    let seconds = dates::formatted(b"%Y-%m-%d %H:%M:%S", member.mtime, false).unwrap_or_default();
+    let seconds = String::from_utf8_lossy(&seconds).into_owned();
+    match member.nanos {
+        0 => seconds,
+        nanos => format!("{seconds}.{nanos:09}").trim_end_matches('0').to_owned(),
+    }
 }
 
 /// The words of an error without the number.

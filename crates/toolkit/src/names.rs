@@ -3,6 +3,7 @@
 use std::{collections::HashMap, fs};
 
 /// Names by number.
+#[derive(Default)]
 pub(crate) struct Names {
     users: HashMap<u32, String>,
     groups: HashMap<u32, String>,

@@ -18,7 +18,13 @@ use anyhow::Context as _;
 use regex::bytes::Regex;
 use rustix::termios::isatty;
 use source::Source;
-use std::{ffi::OsString, fs::File, io, os::unix::ffi::OsStrExt as _};
+use std::{
+    ffi::OsString,
+    fs::File,
+    io::{self, Write as _},
+    os::unix::ffi::OsStrExt as _,
+    path::Path,
+};
 use view::{Look, Place, View};
 
 /// Which command it is.
@@ -55,7 +61,7 @@ pub(crate) fn run(args: &Args, face: Face) -> anyhow::Result<u8> {
         return usage_error("which file?");
     }
     if !isatty(io::stdout()) {
-        return Ok(copy(&files));
+        return Ok(copy(&files, face));
     }
     let mut texts = Vec::new();
     let mut status = 0;
@@ -100,15 +106,24 @@ fn open(name: &OsString) -> Result<File, String> {
     }
 }
 
-/// As `cat` does.
-fn copy(files: &[&OsString]) -> u8 {
+/// As `cat` does; `more` says which file it is.
+fn copy(files: &[&OsString], face: Face) -> u8 {
     let stdin = OsString::from("-");
     let all = if files.is_empty() { vec![&stdin] } else { files.to_vec() };
     let mut status = 0;
     for name in all {
+        let shown = name.to_string_lossy();
+        let said = |error: io::Error| format!("{shown}: {}", reason(&error));
+        if face == Face::More && Path::new(name).is_dir() {
+            println!("\n*** {shown}: directory ***\n");
+            continue;
+        }
         let copied = open(name).and_then(|mut file| {
-            io::copy(&mut file, &mut io::stdout().lock())
-                .map_err(|error| format!("{}: {}", name.to_string_lossy(), reason(&error)))
+            let mut to = io::stdout().lock();
+            if face == Face::More && name != "-" {
+                writeln!(to, "::::::::::::::\n{shown}\n::::::::::::::").map_err(said)?;
+            }
+            io::copy(&mut file, &mut to).map_err(said)
         });
         if let Err(text) = copied {
             eprintln!("{text}");

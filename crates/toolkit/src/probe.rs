@@ -3,9 +3,12 @@
 //! Offsets are from the formats' own documents: the kernel's `Documentation/filesystems`, ECMA-119
 //! for ISO 9660, the LUKS and UEFI specifications, and the headers that the kernel reads.
 
+mod labels;
+
 use std::{
     fs::File,
     io::{self, Read as _, Seek as _, SeekFrom},
+    os::unix::fs::FileExt as _,
     path::Path,
 };
 
@@ -61,11 +64,18 @@ impl Device {
         uuid(self.bytes(at, 16))
     }
 
-    /// Bytes near the end of the device.
-    fn read_at(&mut self, at: u64, length: usize) -> Vec<u8> {
+    fn u16(&self, at: usize) -> u64 {
+        self.bytes(at, 2).try_into().map_or(0, u16::from_le_bytes).into()
+    }
+
+    fn u64(&self, at: usize) -> u64 {
+        self.bytes(at, 8).try_into().map_or(0, u64::from_le_bytes)
+    }
+
+    /// Bytes that are further in, or none.
+    fn read_at(&self, at: u64, length: usize) -> Vec<u8> {
         let mut bytes = vec![0; length];
-        let read =
-            self.file.seek(SeekFrom::Start(at)).and_then(|_| self.file.read_exact(&mut bytes));
+        let read = self.file.read_exact_at(&mut bytes, at);
         if read.is_ok() { bytes } else { Vec::new() }
     }
 }
@@ -95,20 +105,28 @@ fn uuid(bytes: &[u8]) -> String {
 /// # Errors
 /// When it cannot be opened or read.
 pub(crate) fn probe(path: &Path) -> io::Result<Option<Signature>> {
-    let mut device = Device::open(path)?;
+    let device = Device::open(path)?;
     // What wraps a file system goes first: a mirror's half looks like the file system in it.
-    let found = raid(&mut device).or_else(|| luks(&device)).or_else(|| lvm(&device));
-    Ok(found.or_else(|| file_system(&device)))
+    let found = raid(&device)
+        .or_else(|| firmware_raid(&device))
+        .or_else(|| luks(&device))
+        .or_else(|| lvm(&device))
+        .or_else(|| bcache(&device));
+    Ok(found.or_else(|| file_system(&device)).or_else(|| zfs(&device)))
 }
 
 /// The kinds that hold no file system that could be mounted.
 pub(crate) fn is_container(kind: &str) -> bool {
-    matches!(kind, "linux_raid_member" | "crypto_LUKS" | "LVM2_member" | "swap")
+    kind.ends_with("_raid_member")
+        || matches!(
+            kind,
+            "crypto_LUKS" | "LVM2_member" | "swap" | "bcache" | "BitLocker" | "zfs_member" | "jbd"
+        )
 }
 
 const MD_MAGIC: [u8; 4] = 0xa92b_4efc_u32.to_le_bytes();
 
-fn raid(device: &mut Device) -> Option<Signature> {
+fn raid(device: &Device) -> Option<Signature> {
     let kind = "linux_raid_member";
     let version_1 = |super_block: &[u8]| {
         let part =
@@ -136,6 +154,42 @@ fn raid(device: &mut Device) -> Option<Signature> {
         let id: Vec<u8> = [20, 52, 56, 60].into_iter().flat_map(part).collect();
         Signature { kind, uuid: uuid(&id), label: String::new() }
     })
+}
+
+/// The arrays of Intel's firmware, and of others by SNIA's standard.
+fn firmware_raid(device: &Device) -> Option<Signature> {
+    let found = |kind| Some(Signature { kind, ..Signature::default() });
+    let sectors = device.size / 512;
+    if device.read_at(sectors.checked_sub(2)? * 512, 24) == b"Intel Raid ISM Cfg Sig. " {
+        return found("isw_raid_member");
+    }
+    let header = device.read_at(sectors.checked_sub(1)? * 512, 4);
+    if header == 0xde11_de11_u32.to_be_bytes() { found("ddf_raid_member") } else { None }
+}
+
+fn bcache(device: &Device) -> Option<Signature> {
+    const MAGIC: [u8; 16] = [
+        0xc6, 0x85, 0x73, 0xf6, 0x4e, 0x1a, 0x45, 0xca, 0x82, 0x65, 0xf5, 0x7f, 0x48, 0xba, 0x6d,
+        0x81,
+    ];
+    // A backing device or a cache; later formats, which keep files, have the same magic number.
+    let version = device.u64(0x1010);
+    (device.has(0x1018, &MAGIC) && version <= 6).then(|| Signature {
+        kind: "bcache",
+        uuid: device.uuid(0x1028),
+        label: String::new(),
+    })
+}
+
+/// Some blocks that point to the pool's root, in the first label.
+fn zfs(device: &Device) -> Option<Signature> {
+    const MAGIC: u64 = 0x00ba_b10c;
+    let ring = device.read_at(0x2_0000, 0x2_0000);
+    let blocks = ring.chunks(1024).filter(|block| {
+        let magic = block.first_chunk().copied().unwrap_or_default();
+        u64::from_le_bytes(magic) == MAGIC || u64::from_be_bytes(magic) == MAGIC
+    });
+    (blocks.count() >= 4).then(|| Signature { kind: "zfs_member", ..Signature::default() })
 }
 
 fn luks(device: &Device) -> Option<Signature> {
@@ -170,7 +224,7 @@ fn file_system(device: &Device) -> Option<Signature> {
     } else if device.has(0x1_0040, b"_BHRfS_M") {
         plain("btrfs", device.uuid(0x1_0020), device.text(0x1_012b, 256))
     } else if device.has(0x400, &0xf2f5_2010_u32.to_le_bytes()) {
-        plain("f2fs", device.uuid(0x46c), String::new())
+        plain("f2fs", device.uuid(0x46c), labels::utf16(device.bytes(0x47c, 1024)))
     } else if device.has(0x400, &0xe0f5_e1e2_u32.to_le_bytes()) {
         plain("erofs", device.uuid(0x430), device.text(0x440, 16))
     } else if device.has(0, b"hsqs") {
@@ -181,17 +235,31 @@ fn file_system(device: &Device) -> Option<Signature> {
         plain("reiserfs", device.uuid(0x1_0054), device.text(0x1_0064, 16))
     } else if device.has(4086, b"SWAPSPACE2") || device.has(4086, b"SWAP-SPACE") {
         plain("swap", device.uuid(1036), device.text(1052, 16))
+    } else if device.has(3, b"-FVE-FS-") {
+        plain("BitLocker", String::new(), String::new())
     } else if device.has(3, b"NTFS    ") {
         let id: String = device.bytes(72, 8).iter().rev().map(|b| format!("{b:02X}")).collect();
-        plain("ntfs", id, String::new())
+        plain("ntfs", id, labels::ntfs(device))
     } else if device.has(3, b"EXFAT   ") {
-        plain("exfat", serial(device.u32(100)), String::new())
+        plain("exfat", serial(device.u32(100)), labels::exfat(device))
     } else if device.has(510, &[0x55, 0xaa]) && device.has(82, b"FAT32   ") {
-        plain("vfat", serial(device.u32(67)), fat_label(device.text(71, 11)))
+        plain("vfat", serial(device.u32(67)), labels::fat(device))
     } else if device.has(510, &[0x55, 0xaa]) && device.has(54, b"FAT1") {
-        plain("vfat", serial(device.u32(39)), fat_label(device.text(43, 11)))
+        plain("vfat", serial(device.u32(39)), labels::fat(device))
     } else if device.has(0x8001, b"CD001") {
-        plain("iso9660", iso_date(device), device.text(0x8028, 32))
+        labels::disc(device)
+    } else if device.has(0x8001, b"BEA01") {
+        labels::udf(device)?
+    } else if let Some(at) = [0, 512].into_iter().find(|at| device.has(*at, b"\x45\x3d\xcd\x28")) {
+        plain("cramfs", String::new(), device.text(at + 48, 16))
+    } else if device.has(0, b"-rom1fs-") {
+        plain("romfs", String::new(), device.text(16, 128))
+    } else if device.has(0x406, b"\x34\x34") && device.u32(0x400) == 2 {
+        plain("nilfs2", device.uuid(0x498), device.text(0x4a8, 80))
+    } else if device.has(0x400, b"H+\0\x04") || device.has(0x400, b"HX\0\x05") {
+        plain("hfsplus", String::new(), String::new())
+    } else if device.has(0x400, b"BD") {
+        labels::hfs(device)
     } else {
         return None;
     };
@@ -202,7 +270,10 @@ fn file_system(device: &Device) -> Option<Signature> {
 fn ext_kind(device: &Device) -> &'static str {
     let (compatible, incompatible, read_only) =
         (device.u32(0x45c), device.u32(0x460), device.u32(0x464));
-    if incompatible & !0x1e != 0 || read_only & !0x7 != 0 {
+    if incompatible & 0x8 != 0 {
+        // A journal by itself.
+        "jbd"
+    } else if incompatible & !0x1e != 0 || read_only & !0x7 != 0 {
         "ext4"
     } else if compatible & 0x4 != 0 {
         "ext3"
@@ -213,21 +284,4 @@ fn ext_kind(device: &Device) -> &'static str {
 
 fn serial(number: u32) -> String {
     format!("{:04X}-{:04X}", number >> 16, number & 0xffff)
-}
-
-fn fat_label(label: String) -> String {
-    if label == "NO NAME" { String::new() } else { label }
-}
-
-/// A disc has no identifier; its date of creation (ECMA-119, 8.4.26) serves as one.
-fn iso_date(device: &Device) -> String {
-    let digits = device.text(0x832d, 16);
-    let mut parts = Vec::new();
-    let mut rest = digits.as_str();
-    for length in [4, 2, 2, 2, 2, 2, 2] {
-        let Some((part, after)) = rest.split_at_checked(length) else { return String::new() };
-        parts.push(part);
-        rest = after;
-    }
-    parts.join("-")
 }

@@ -12,7 +12,7 @@ mod transform;
 pub(crate) use parse::{Refused, parse};
 pub(crate) use run::{Machine, NoPrevious};
 pub(crate) use script::{Origin, Piece, Settings};
-pub(crate) use transform::Transform;
+pub(crate) use transform::{Target, Transform};
 
 #[cfg(test)]
 mod tests {

@@ -42,6 +42,12 @@ const KNOWN: &[(&str, u64, &[u8])] = &[
     ("vfat", 0x36, b"FAT16   "),
     ("vfat", 0x36, b"FAT12   "),
     ("iso9660", 0x8001, b"CD001"),
+    ("udf", 0x8001, b"BEA01"),
+    ("BitLocker", 3, b"-FVE-FS-"),
+    ("bcache", 0x1018, b"\xc6\x85\x73\xf6\x4e\x1a\x45\xca\x82\x65\xf5\x7f\x48\xba\x6d\x81"),
+    ("nilfs2", 0x406, b"\x34\x34"),
+    ("cramfs", 0, b"\x45\x3d\xcd\x28"),
+    ("romfs", 0, b"-rom1fs-"),
 ];
 
 /// Every magic number on a device, file systems first, then partition tables.
@@ -83,6 +89,11 @@ pub(crate) fn all(disk: &Disk) -> io::Result<Vec<Found>> {
     ];
     for end in ends.into_iter().filter(|end| *end > 4096) {
         look("linux_raid_member", end, &0xa92b_4efc_u32.to_le_bytes())?;
+    }
+    // So do the arrays of firmwares.
+    if let Some(at) = sectors.checked_sub(2) {
+        look("isw_raid_member", at * 512, b"Intel Raid ISM Cfg Sig. ")?;
+        look("ddf_raid_member", (at + 1) * 512, b"\xde\x11\xde\x11")?;
     }
     let gpt = look("gpt", disk.sector, b"EFI PART")?;
     let backup = look("gpt", disk.bytes().saturating_sub(disk.sector), b"EFI PART")?;

@@ -19,7 +19,8 @@ pub(crate) fn timeout(mut args: Vec<OsString>) -> i32 {
         let Some(name) = signal else { continue };
         kills = matches!(name.strip_prefix("SIG").unwrap_or(name), "KILL" | "9");
     }
-    if kills {
+    let kept = args.iter().any(|arg| arg.to_str().is_some_and(|arg| arg.starts_with("--p")));
+    if kills && !kept {
         args.insert(1, "--preserve-status".into());
     }
     run_timeout(args)

@@ -3,6 +3,7 @@
 use crate::{
     applet::{Applet, Args, Opt, usage_error},
     devices,
+    partitions::{self, Disk},
     probe::{self, Signature},
 };
 use std::path::{Path, PathBuf};
@@ -24,9 +25,10 @@ pub(crate) static APPLET: Applet = Applet {
         Opt { short: 'U', long: "uuid", value: "UUID", help: "print the device with this UUID" },
         Opt { short: 'L', long: "label", value: "LABEL", help: "print the device with this label" },
         Opt { short: 'p', long: "probe", value: "", help: "understood: it always looks" },
+        Opt { short: 'g', long: "garbage-collect", value: "", help: "understood: nothing is kept" },
         Opt { short: 'c', long: "cache-file", value: "FILE", help: "understood, without effect" },
     ],
-    notes: "Tags are LABEL, UUID, TYPE, PARTLABEL and PARTUUID. The formats: full, value (no names and\n\
+    notes: "Tags are LABEL, UUID, TYPE, PTUUID, PTTYPE, PARTLABEL and PARTUUID. The formats: full, value (no names and\n\
             quotes), device (its path only), export (a line each, for eval), udev. The exit status is 2\n\
             when nothing was found.",
     example: "blkid -s TYPE -o value /dev/sda1\nblkid -t TYPE=ext4 -o device",
@@ -107,6 +109,18 @@ fn tags(device: &Path, signature: Option<&Signature>) -> Vec<(&'static str, Stri
         tags.push(("LABEL", signature.label.clone()));
         tags.push(("UUID", signature.uuid.clone()));
         tags.push(("TYPE", signature.kind.to_owned()));
+        if signature.kind == "iso9660" {
+            // Its identifier is looked for first.
+            tags.swap(0, 1);
+        }
+    }
+    // The first sector of most file systems is too much like a table.
+    let may_be_table = signature.is_none_or(|signature| signature.kind == "iso9660");
+    let disk = if may_be_table { Disk::open(device, false).ok() } else { None };
+    if let Some(table) = disk.and_then(|disk| partitions::read(&disk).ok()?) {
+        let id = table.id().to_lowercase();
+        tags.push(("PTUUID", id.trim_start_matches("0x").to_owned()));
+        tags.push(("PTTYPE", table.label_name().to_owned()));
     }
     if let Some((table, part)) = devices::partition(device) {
         tags.push(("PARTLABEL", part.name.clone()));
@@ -132,6 +146,9 @@ fn print(args: &Args, device: &Path, tags: &[(&str, String)], format: Format) {
             tags.for_each(|(tag, value)| println!("{tag}={}", escaped(value)));
         }
         Format::Udev => tags.for_each(|(tag, value)| match tag.strip_prefix("PART") {
+            None if tag.starts_with("PT") => {
+                println!("ID_PART_TABLE_{}={value}", tag.trim_start_matches("PT"));
+            }
             Some(tag) => {
                 println!("ID_PART_ENTRY_{}={}", tag.replace("LABEL", "NAME"), encoded(value))
             }
@@ -173,5 +190,5 @@ fn encoded(value: &str) -> String {
 }
 
 fn harmless(c: char) -> bool {
-    c.is_ascii_alphanumeric() || "#+-.:=@_/".contains(c)
+    c.is_ascii_alphanumeric() || !c.is_ascii() && !c.is_control() || "#+-.:=@_/".contains(c)
 }

@@ -1,25 +1,25 @@
 //! `cpio`: archives in the form of the initramfs (kernel: Documentation/driver-api/early-userspace/
-//! buffer-format.rst), "newc" and, when reading, also POSIX's "odc".
+//! buffer-format.rst), "newc", and in the others that GNU's knows.
 
 mod create;
+mod layout;
 mod list;
+mod parse;
 mod pass;
+mod read;
+mod write;
 
 use crate::{
     applet::{Applet, Args, Opt, usage_error},
-    archive::{Counted, Extractor, Kind, Member, words},
-    compress, glob, names,
+    archive::{Member, words},
+    names,
 };
-use anyhow::{Context as _, bail, ensure};
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
 use std::{
-    collections::HashMap,
-    ffi::{OsStr, OsString},
-    fs::{self, File},
-    io::{self, BufRead, BufWriter, Read, Write},
-    os::unix::{
-        ffi::{OsStrExt as _, OsStringExt as _},
-        fs::MetadataExt as _,
-    },
+    ffi::OsStr,
+    fs,
+    io::{self, Read as _},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
@@ -40,16 +40,44 @@ pub(crate) static APPLET: Applet = Applet {
         flag('i', "extract", "take files out of one"),
         flag('t', "list", "print what is in one"),
         flag('p', "pass-through", "copy the files that standard input names into a folder"),
-        value('H', "format", "FORMAT", "newc, the only one that is written"),
-        flag('d', "make-directories", "make folders; those within FOLDER are made always"),
+        flag('A', "append", "add to the archive of -F"),
+        value(
+            'H',
+            "format",
+            "FORMAT",
+            "bin (so it is), odc, newc, crc, tar, ustar, hpbin or hpodc",
+        ),
+        flag('c', "portable", "the same as -H odc"),
+        flag('d', "make-directories", "make the folders that are missing"),
         flag('m', "preserve-modification-time", "extract times too"),
         flag('u', "unconditional", "replace newer files too"),
         flag('v', "verbose", "print names; with -t also modes, owners, sizes, times"),
+        flag('V', "dot", "print a point for each file"),
         flag('0', "null", "names end with a zero byte"),
         value('F', "file", "ARCHIVE", "instead of standard input or output"),
+        value('I', "input", "ARCHIVE", "instead of standard input"),
+        value('O', "output", "ARCHIVE", "instead of standard output"),
         value('D', "directory", "DIR", "in this folder"),
+        value('E', "pattern-file", "FILE", "more GLOBs, one a line"),
+        flag('f', "nonmatching", "only what no GLOB fits"),
+        flag('\0', "to-stdout", "extract to standard output"),
+        flag('\0', "only-verify-crc", "only check the sums of an archive of -H crc"),
+        flag('\0', "sparse", "what is extracted has holes instead of blocks of zeros"),
+        flag('a', "reset-access-time", "files that were read keep their time of access"),
+        flag('l', "link", "with -p: link files instead of copying, where that can be"),
+        flag('L', "dereference", "take what links lead to"),
         flag('\0', "quiet", "do not say how many blocks it was"),
+        flag('B', "io-size-5120", "the archive's length is a multiple of 5120"),
+        value('C', "io-size", "BYTES", "of so many bytes"),
+        value('\0', "block-size", "N", "of N times 512 bytes"),
+        flag('\0', "renumber-inodes", "number files from 0"),
+        flag('\0', "ignore-devno", "write no numbers of devices"),
+        flag('\0', "reproducible", "both: the same files, the same archive"),
+        flag('\0', "device-independent", "the same"),
         flag('\0', "no-absolute-filenames", "understood: so always"),
+        flag('\0', "no-preserve-owner", "do not extract owners"),
+        flag('\0', "force-local", "understood: so always"),
+        flag('k', "understood", "understood, without effect"),
         flag('n', "numeric-uid-gid", "with -tv numbers instead of names"),
         value(
             'R',
@@ -64,12 +92,13 @@ pub(crate) static APPLET: Applet = Applet {
 };
 
 fn run(args: &Args) -> anyhow::Result<u8> {
+    block_size(args)?;
     let done = if args.has("create") {
         create::create(args)
     } else if args.has("pass-through") {
         pass::pass(args)
     } else if args.has("extract") || args.has("list") {
-        read(args)
+        read::read(args)
     } else {
         return usage_error("one of -o, -i, -t, -p is needed");
     };
@@ -86,186 +115,58 @@ fn folder(args: &Args) -> PathBuf {
     args.value("directory").unwrap_or(OsStr::new(".")).into()
 }
 
-fn blocks(args: &Args, bytes: u64) {
+/// The archive's length is a multiple of so many bytes.
+fn block_size(args: &Args) -> anyhow::Result<u64> {
+    for (option, unit) in [("io-size", 1), ("block-size", 512)] {
+        match args.number::<u64>(option)? {
+            None => {}
+            Some(count @ 1..=0x20_0000) => return Ok(count * unit),
+            Some(_) => return usage_error("invalid block size"),
+        }
+    }
+    Ok(if args.has("io-size-5120") { 5120 } else { 512 })
+}
+
+/// What `-v` and `-V` say of a file.
+fn tell(args: &Args, name: &str) {
+    if args.has("verbose") {
+        eprintln!("{name}");
+    } else if args.has("dot") {
+        eprint!(".");
+    }
+}
+
+/// What is said in the end: how many blocks it was.
+fn blocks(args: &Args, bytes: u64) -> anyhow::Result<()> {
+    if args.has("dot") {
+        eprintln!();
+    }
     if !args.has("quiet") {
-        let blocks = bytes.div_ceil(512);
+        let blocks = bytes.div_ceil(block_size(args)?);
         eprintln!("{blocks} block{}", if blocks == 1 { "" } else { "s" });
     }
+    Ok(())
 }
 
-/// The next `count` bytes.
-fn take_bytes(input: &mut impl Read, count: u64) -> anyhow::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    input.take(count).read_to_end(&mut bytes)?;
-    ensure!(u64::try_from(bytes.len())? == count, "premature end of file");
-    Ok(bytes)
+/// The archive of -F, or of the option for this direction.
+fn archive<'a>(args: &'a Args, option: &str) -> Option<&'a OsStr> {
+    args.value("file").or_else(|| args.value(option)).filter(|name| *name != OsStr::new("-"))
 }
 
-/// Goes on to the next multiple of 4, where newc continues.
-fn align<R: BufRead>(input: &mut Counted<R>, odc: bool) -> anyhow::Result<()> {
-    let rest = if odc { 0 } else { (4 - input.at % 4) % 4 };
-    take_bytes(input, rest).map(drop)
+/// A file as it is, or with `-L` what it leads to.
+fn metadata(args: &Args, path: &Path) -> io::Result<fs::Metadata> {
+    if args.has("dereference") { fs::metadata(path) } else { fs::symlink_metadata(path) }
 }
 
-/// A member with the numbers that links are found by.
-struct Entry {
-    member: Member,
-    inode: (u64, u64),
-    links: u64,
-    odc: bool,
-}
-
-/// Names are at most this long.
-const LONGEST: u64 = 4096;
-
-fn number(field: &[u8], radix: u32) -> anyhow::Result<u64> {
-    let text = std::str::from_utf8(field).ok();
-    text.and_then(|text| u64::from_str_radix(text, radix).ok()).context("a damaged header")
-}
-
-fn next(input: &mut Counted<impl BufRead>, names: &names::Names) -> anyhow::Result<Option<Entry>> {
-    let magic = take_bytes(input, 6)?;
-    let odc = match magic.as_slice() {
-        b"070701" | b"070702" => false,
-        b"070707" => true,
-        _ => bail!("this is no cpio archive of a form that is known"),
-    };
-    let widths: &[usize] = if odc { &[6, 6, 6, 6, 6, 6, 6, 11, 6, 11] } else { &[8; 13] };
-    let radix = if odc { 8 } else { 16 };
-    let mut fields = Vec::new();
-    for width in widths {
-        fields.push(number(&take_bytes(input, u64::try_from(*width)?)?, radix)?);
+/// Gives a file that was read its time of access back, with `-a`.
+fn keep_time(args: &Args, path: &Path, meta: &fs::Metadata) -> io::Result<()> {
+    if args.has("reset-access-time") && meta.is_file() {
+        let omitted = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT };
+        let used = Timespec { tv_sec: meta.atime(), tv_nsec: meta.atime_nsec() };
+        let times = Timestamps { last_access: used, last_modification: omitted };
+        rustix::fs::utimensat(CWD, path, &times, AtFlags::empty())?;
     }
-    let field = |at: usize| fields.get(at).copied().unwrap_or(0);
-    // The order of the fields: odc dev ino mode uid gid nlink rdev mtime namesize filesize; newc ino
-    // mode uid gid nlink mtime filesize devmajor devminor rdevmajor rdevminor namesize check.
-    let place: [usize; 9] =
-        if odc { [1, 2, 3, 4, 5, 7, 9, 6, 8] } else { [0, 1, 2, 3, 4, 5, 6, 9, 11] };
-    let [inode, mode, uid, gid, links, mtime, size, rdev, length] = place.map(field);
-    let device = if odc { field(0) } else { field(7) << 32 | field(8) };
-    let (major, minor) = if odc { (rdev >> 8, rdev & 0xff) } else { (rdev, field(10)) };
-    ensure!((1..=LONGEST).contains(&length), "a name is too long");
-    let mut name = take_bytes(input, length)?;
-    name.pop();
-    align(input, odc)?;
-    if name == b"TRAILER!!!" {
-        return Ok(None);
-    }
-    let small = |number: u64| u32::try_from(number).context("a damaged header");
-    let kind = match mode & 0o170_000 {
-        0o040_000 => Kind::Folder,
-        0o120_000 => {
-            ensure!(size <= LONGEST, "a link is too long");
-            let target = take_bytes(input, size)?;
-            align(input, odc)?;
-            Kind::Symlink(OsString::from_vec(target))
-        }
-        0o020_000 => Kind::Char(small(major)?, small(minor)?),
-        0o060_000 => Kind::Block(small(major)?, small(minor)?),
-        0o010_000 => Kind::Fifo,
-        _ => Kind::File,
-    };
-    let (uid, gid) = (small(uid)?, small(gid)?);
-    let member = Member {
-        path: PathBuf::from(OsString::from_vec(name)),
-        size: if kind == Kind::File { size } else { 0 },
-        kind,
-        mode: small(mode)?,
-        uid,
-        gid,
-        user: names.user(uid).unwrap_or("").to_owned(),
-        group: names.group(gid).unwrap_or("").to_owned(),
-        mtime: i64::try_from(mtime)?,
-        ..Member::default()
-    };
-    Ok(Some(Entry { member, inode: (device, inode), links, odc }))
-}
-
-fn read(args: &Args) -> anyhow::Result<u8> {
-    let data: Box<dyn Read> = match args.value("file") {
-        Some(name) => Box::new(File::open(name).with_context(|| name.display().to_string())?),
-        None => Box::new(io::stdin()),
-    };
-    let mut input = Counted { data: compress::plain(data)?, at: 0 };
-    let mut extractor = Extractor::new(folder(args))?;
-    extractor.times = args.has("preserve-modification-time");
-    // As they were packed, for everyone.
-    extractor.modes = true;
-    let owner = Owner::of(args)?;
-    extractor.owners |= owner.is_given();
-    let (names, now) = (names::Names::read(), jiff::Timestamp::now().as_second());
-    let mut out = BufWriter::new(io::stdout().lock());
-    // With newc the data of a file with several names comes with the last.
-    let mut linked: HashMap<(u64, u64), PathBuf> = HashMap::new();
-    let mut waiting: HashMap<(u64, u64), Vec<Member>> = HashMap::new();
-    let mut status = 0;
-    while let Some(entry) = next(&mut input, &names)? {
-        let Entry { mut member, inode, links, odc } = entry;
-        if !args.has("list") {
-            owner.give(&mut member, &names);
-        }
-        let (path, member_size) = (member.path.clone(), member.size);
-        let globs = &args.operands;
-        let hit =
-            |pattern: &OsString| glob::matches(pattern.as_bytes(), path.as_os_str().as_bytes());
-        let mut body = (&mut input).take(member.size);
-        if globs.is_empty() || globs.iter().any(hit) {
-            let result = if args.has("list") {
-                let plain = [path.as_os_str().as_bytes(), b"\n"].concat();
-                let numeric = args.has("numeric-uid-gid");
-                let line = match args.has("verbose") {
-                    true => list::line(&member, links, numeric, now),
-                    false => plain,
-                };
-                out.write_all(&line).map_err(anyhow::Error::from)
-            } else if !unwanted(args, &extractor.root, &member) {
-                if args.has("verbose") {
-                    eprintln!("{}", path.display());
-                }
-                extract(
-                    &mut extractor,
-                    member,
-                    (inode, links, odc),
-                    &mut linked,
-                    &mut waiting,
-                    &mut body,
-                )
-            } else {
-                eprintln!("cpio: {} not created: newer or same age version exists", path.display());
-                Ok(())
-            };
-            if let Err(error) = result {
-                eprintln!("cpio: {}: {}", path.display(), words(&error));
-                status = 2;
-            }
-        }
-        // The data of a file that is wanted may come with a name that is not.
-        if member_size > 0
-            && let Some(first) = waiting.get(&inode).and_then(|all| all.first()).cloned()
-        {
-            let first = Member { size: member_size, ..first };
-            let numbers = (inode, links, odc);
-            let others = waiting.get_mut(&inode).map(|all| all.split_off(1)).unwrap_or_default();
-            waiting.insert(inode, others);
-            extract(&mut extractor, first, numbers, &mut linked, &mut waiting, &mut body)?;
-        }
-        io::copy(&mut body, &mut io::sink())?;
-        ensure!(body.limit() == 0, "premature end of file");
-        align(&mut input, odc)?;
-    }
-    // Those without any data: the first is the file, the others are links to it.
-    for members in waiting.into_values() {
-        let mut first = None;
-        for member in members {
-            let kind = first.clone().map_or(Kind::File, Kind::Hardlink);
-            first.get_or_insert_with(|| member.path.clone());
-            extractor.extract(&Member { kind, ..member }, &mut io::empty())?;
-        }
-    }
-    extractor.finish()?;
-    out.flush()?;
-    blocks(args, input.at);
-    Ok(status)
+    Ok(())
 }
 
 /// Whether a file that is there is newer, and stays.
@@ -273,37 +174,6 @@ fn unwanted(args: &Args, root: &Path, member: &Member) -> bool {
     let there = fs::symlink_metadata(root.join(&member.path));
     let newer = there.is_ok_and(|there| !there.is_dir() && there.mtime() >= member.mtime);
     newer && !args.has("unconditional")
-}
-
-type Inode = (u64, u64);
-
-fn extract(
-    to: &mut Extractor,
-    member: Member,
-    (inode, links, odc): (Inode, u64, bool),
-    linked: &mut HashMap<Inode, PathBuf>,
-    waiting: &mut HashMap<Inode, Vec<Member>>,
-    data: &mut dyn BufRead,
-) -> anyhow::Result<()> {
-    if links < 2 || member.kind != Kind::File {
-        return to.extract(&member, data);
-    }
-    if let Some(first) = linked.get(&inode) {
-        return to.extract(&Member { kind: Kind::Hardlink(first.clone()), ..member }, data);
-    }
-    if member.size == 0 && !odc {
-        waiting.entry(inode).or_default().push(member);
-        return Ok(());
-    }
-    to.extract(&member, data)?;
-    for other in waiting.remove(&inode).unwrap_or_default() {
-        to.extract(
-            &Member { kind: Kind::Hardlink(member.path.clone()), ..other },
-            &mut io::empty(),
-        )?;
-    }
-    linked.insert(inode, member.path);
-    Ok(())
 }
 
 /// Whom everything is given to, where `-R` says it: a user, a group, or both.
@@ -346,11 +216,6 @@ impl Owner {
         }
     }
 }
-
-/// A file that cannot be read: the others still can.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Unreadable(io::Error);
 
 /// The names on standard input.
 fn wanted(args: &Args) -> io::Result<Vec<Vec<u8>>> {

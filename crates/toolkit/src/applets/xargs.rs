@@ -333,6 +333,9 @@ impl Runner<'_> {
         let plan = self.plan;
         let mut words = plan.words.clone();
         let (mut bytes, mut taken, mut lines) = (length(&words), 0, 0);
+        if bytes > plan.most_bytes {
+            bail!("cannot fit single argument within argument list size limit");
+        }
         while taken < plan.most_args && lines < plan.most_lines {
             let next = waiting.take().map_or_else(|| items.next(), |item| Ok(Some(item)));
             let item = match next {

@@ -74,7 +74,7 @@ fn run(args: &Args) -> anyhow::Result<u8> {
     if args.has("revert") && args.has("plain") {
         revert_plain(data, &mut out)?;
     } else if args.has("revert") {
-        revert(data, &mut out)?;
+        revert(data, Dump::new(args, 0)?.columns, &mut out)?;
     } else {
         let seek = number(args, "seek")?.unwrap_or(0);
         io::copy(&mut (&mut data).take(seek), &mut io::sink())?;
@@ -235,7 +235,7 @@ fn revert_plain(data: impl io::BufRead, out: &mut impl Write) -> io::Result<()> 
 }
 
 /// The bytes of a dump: hexadecimal digits between `:` and two blanks; what the place says is filled up with zeros.
-fn revert(data: impl io::BufRead, out: &mut impl Write) -> io::Result<()> {
+fn revert(data: impl io::BufRead, columns: usize, out: &mut impl Write) -> io::Result<()> {
     let mut written = 0_u64;
     for line in data.split(b'\n') {
         let line = line?;
@@ -252,7 +252,8 @@ fn revert(data: impl io::BufRead, out: &mut impl Write) -> io::Result<()> {
         let end = body.windows(2).position(|pair| pair == b"  ").unwrap_or(body.len());
         let digits: Vec<u8> =
             body.get(..end).unwrap_or_default().iter().filter_map(digit).collect();
-        for pair in digits.chunks_exact(2) {
+        // What is behind the columns is text.
+        for pair in digits.chunks_exact(2).take(columns) {
             if let [high, low] = pair {
                 out.write_all(&[high << 4 | low])?;
                 written += 1;

@@ -27,8 +27,12 @@ pub(crate) struct Extractor {
     /// All mode bits, whatever the umask says; else none beyond read, write and execute.
     pub(crate) modes: bool,
     pub(crate) times: bool,
+    /// Whether folders that members are in are made, where they are missing.
+    pub(crate) parents: bool,
     /// What becomes of a file that is there.
     pub(crate) existing: Existing,
+    /// Folders that are there stay as they are.
+    pub(crate) keep_folders: bool,
     /// Extended attributes.
     pub(crate) attributes: bool,
     top: OwnedFd,
@@ -70,7 +74,9 @@ impl Extractor {
             owners: root_user,
             modes: root_user,
             times: true,
+            parents: true,
             existing: Existing::Replaced,
+            keep_folders: false,
             attributes: false,
             top,
             last: None,
@@ -91,8 +97,10 @@ impl Extractor {
             return Ok(());
         };
         if member.kind == Kind::Folder {
-            self.folder(&spot, &relative)?;
-            self.folders.push((relative, member.clone()));
+            let made = self.folder(&spot, &relative)?;
+            if made || !self.keep_folders {
+                self.folders.push((relative, member.clone()));
+            }
             return Ok(());
         }
         let made = match self.make(member, &spot) {
@@ -128,6 +136,18 @@ impl Extractor {
         }
     }
 
+    /// Makes a member another name of a file that is somewhere else; false where that cannot be.
+    pub(crate) fn link(&mut self, file: &Path, member: &Member) -> anyhow::Result<bool> {
+        let relative = inside(&member.path)?;
+        let Some(spot) = self.spot(&relative)?.filter(|_| member.kind == Kind::File) else {
+            return Ok(false);
+        };
+        if file_type(&spot)?.is_some_and(|there| there != FileType::Directory) {
+            self.clear(&spot)?;
+        }
+        Ok(rustix::fs::linkat(CWD, file, &spot.folder, spot.name, AtFlags::empty()).is_ok())
+    }
+
     /// Where a member belongs: nowhere, if it is the root itself. Makes the folders above it.
     fn spot<'a>(&mut self, relative: &'a Path) -> anyhow::Result<Option<Spot<'a>>> {
         let (Some(parent), Some(name)) = (relative.parent(), relative.file_name()) else {
@@ -148,7 +168,7 @@ impl Extractor {
     fn folders_to(&self, relative: &Path) -> anyhow::Result<OwnedFd> {
         let shown = || self.root.join(relative).display().to_string();
         match self.open(relative, FOLDER) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.parents => {}
             Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
                 bail!("{} leads out of the folder", shown())
             }
@@ -170,16 +190,17 @@ impl Extractor {
         Ok(beneath::open(&self.top, &self.root, relative, flags)?)
     }
 
-    fn folder(&mut self, spot: &Spot<'_>, relative: &Path) -> io::Result<()> {
+    /// Makes a folder; false if it is there.
+    fn folder(&mut self, spot: &Spot<'_>, relative: &Path) -> io::Result<bool> {
         let make = || rustix::fs::mkdirat(&spot.folder, spot.name, EVERYONE);
         match make() {
             // A link to a folder stays: another member may have been put behind it on purpose.
-            Err(rustix::io::Errno::EXIST) if self.open(relative, FOLDER).is_ok() => Ok(()),
+            Err(rustix::io::Errno::EXIST) if self.open(relative, FOLDER).is_ok() => Ok(false),
             Err(rustix::io::Errno::EXIST) => {
                 self.clear(spot)?;
-                Ok(make()?)
+                Ok(make().map(|()| true)?)
             }
-            made => Ok(made?),
+            made => Ok(made.map(|()| true)?),
         }
     }
 
@@ -229,7 +250,7 @@ impl Extractor {
     fn target(&self, target: &Path) -> anyhow::Result<(OwnedFd, PathBuf)> {
         let relative = inside(target)?;
         let name = relative.file_name().context("a hard link to the folder itself")?.into();
-        Ok((self.folders_to(relative.parent().unwrap_or(Path::new("")))?, name))
+        Ok((self.open(relative.parent().unwrap_or(Path::new("")), FOLDER)?, name))
     }
 
     /// Whether a name is already one of what a hard link leads to.

@@ -231,7 +231,7 @@ impl<R: BufRead> Archive<R> {
     }
 
     /// Goes behind the data of the member.
-    fn skip(&mut self) -> io::Result<()> {
+    pub(crate) fn skip(&mut self) -> io::Result<()> {
         let left = self.stored + self.padding;
         (self.stored, self.padding) = (0, 0);
         self.extents.clear();
@@ -265,7 +265,7 @@ impl<R: BufRead> Archive<R> {
 }
 
 impl<R: BufRead> Archive<Counted<R>> {
-    /// Where its end is, when there is no next member: bytes.
+    /// How far it was read, bytes: to where its end is, when there is no next member.
     pub(crate) fn end(&self) -> u64 {
         self.from.at - if self.zeros { BLOCK as u64 } else { 0 }
     }

@@ -1,12 +1,20 @@
-//! `cpio -o`: archives in the form "newc".
+//! `cpio -o`: making archives.
 
-use super::{Owner, Unreadable, blocks, folder, wanted};
-use crate::applet::{Args, reason, usage_error};
-use anyhow::Context as _;
+use super::{
+    Owner, archive, block_size, blocks, folder, keep_time,
+    layout::{Fields, Layout, TRAILER},
+    metadata, parse, tell, wanted,
+    write::{self, Unfit},
+};
+use crate::{
+    applet::{Args, reason, usage_error},
+    names::Names,
+};
 use std::{
+    collections::HashMap,
     ffi::OsStr,
     fs::{self, File, Metadata},
-    io::{self, BufWriter, Read, Write},
+    io::{self, BufWriter, Read, Seek as _, SeekFrom, Write},
     os::unix::{
         ffi::{OsStrExt as _, OsStringExt as _},
         fs::{FileTypeExt as _, MetadataExt as _},
@@ -15,35 +23,86 @@ use std::{
 };
 
 pub(super) fn create(args: &Args) -> anyhow::Result<u8> {
-    if args.text("format")?.is_some_and(|format| format != "newc") {
-        return usage_error("only -H newc can be written");
-    }
-    let owner = Owner::of(args)?;
-    let to: Box<dyn Write> = match args.value("file") {
+    let (mut layout, hp) = Layout::of(args)?;
+    let name = archive(args, "output");
+    let mut start = 0;
+    let to: Box<dyn Write> = match name {
+        Some(name) if args.has("append") => {
+            let mut file = File::options().read(true).write(true).open(name)?;
+            (start, layout) = parse::end(&file)?;
+            file.seek(SeekFrom::Start(start))?;
+            Box::new(file)
+        }
         Some(name) => Box::new(File::create(name)?),
+        None if args.has("append") => return usage_error("-A needs -F ARCHIVE"),
         None => Box::new(io::stdout().lock()),
     };
-    let to = BufWriter::with_capacity(1 << 17, to);
-    let mut archive = Output { to, at: 0, owner, linked: Vec::new(), status: 0 };
+    let mut output = Output {
+        to: BufWriter::with_capacity(1 << 17, to),
+        at: start,
+        args,
+        layout,
+        hp,
+        owner: Owner::of(args)?,
+        names: Names::read(),
+        numbers: Numbers::new(args),
+        linked: Vec::new(),
+        first_names: HashMap::new(),
+        status: 0,
+    };
     let base = folder(args);
     for name in wanted(args)? {
         let path = base.join(OsStr::from_bytes(&name));
         let shown = String::from_utf8_lossy(&name).into_owned();
-        match fs::symlink_metadata(&path) {
+        match metadata(args, &path) {
             Err(error) => {
                 eprintln!("cpio: {}: Cannot stat: {}", path.display(), reason(&error));
-                archive.status = 2;
+                output.status = 2;
                 continue;
             }
-            Ok(meta) => archive.member(Named { name, path, meta })?,
+            Ok(meta) => {
+                let inode = output.numbers.of(&meta);
+                output.member(Named { name, path, meta, inode })?;
+            }
         }
-        if args.has("verbose") {
-            eprintln!("{shown}");
+        tell(args, &shown);
+    }
+    output.finish()?;
+    blocks(args, output.at - start)?;
+    Ok(output.status)
+}
+
+/// What stands for inodes and devices in the archive.
+struct Numbers {
+    renumber: bool,
+    devices: bool,
+    next: u64,
+    known: HashMap<(u64, u64), u64>,
+}
+
+impl Numbers {
+    fn new(args: &Args) -> Self {
+        let both = args.has("reproducible") || args.has("device-independent");
+        Self {
+            renumber: both || args.has("renumber-inodes"),
+            devices: !both && !args.has("ignore-devno"),
+            next: 0,
+            known: HashMap::new(),
         }
     }
-    archive.finish()?;
-    blocks(args, archive.at);
-    Ok(archive.status)
+
+    fn of(&mut self, meta: &Metadata) -> u64 {
+        if !self.renumber {
+            return meta.ino();
+        }
+        let next = self.next;
+        let number = match meta.nlink() {
+            0..=1 => next,
+            _ => *self.known.entry((meta.dev(), meta.ino())).or_insert(next),
+        };
+        self.next += u64::from(number == next);
+        number
+    }
 }
 
 /// A file by one of its names.
@@ -51,54 +110,55 @@ struct Named {
     name: Vec<u8>,
     path: PathBuf,
     meta: Metadata,
+    /// In the archive.
+    inode: u64,
 }
 
 impl Named {
-    fn same_file(&self, other: &Self) -> bool {
-        (self.meta.dev(), self.meta.ino()) == (other.meta.dev(), other.meta.ino())
+    fn file(&self) -> (u64, u64) {
+        (self.meta.dev(), self.meta.ino())
     }
 }
 
-struct Output<W> {
+/// A file that cannot be read: the others still can.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Unreadable(io::Error);
+
+struct Output<'a, W> {
     to: W,
     at: u64,
+    args: &'a Args,
+    layout: Layout,
+    hp: bool,
     owner: Owner,
+    names: Names,
+    numbers: Numbers,
     /// Names of files that have more names, which may come.
     linked: Vec<Vec<Named>>,
+    /// By which name a file of several names is in an archive of `tar`.
+    first_names: HashMap<(u64, u64), Vec<u8>>,
     status: u8,
 }
 
-impl<W: Write> Output<W> {
+impl<W: Write> Output<'_, W> {
     fn copy(&mut self, data: &mut dyn Read) -> io::Result<()> {
         self.at += io::copy(data, &mut self.to)?;
         Ok(())
     }
 
-    fn align(&mut self) -> io::Result<()> {
-        let rest = (4 - self.at % 4) % 4;
+    fn fill(&mut self, unit: u64) -> io::Result<()> {
+        let rest = self.at.next_multiple_of(unit) - self.at;
         self.copy(&mut io::repeat(0).take(rest))
     }
 
-    /// The fields up to rdevminor, and the name.
-    fn header(&mut self, fields: &[u64; 11], name: &[u8]) -> anyhow::Result<()> {
-        let mut text = String::from("070701");
-        for field in fields {
-            let field = u32::try_from(*field).context("too large for the format")?;
-            text.push_str(&format!("{field:08X}"));
-        }
-        text.push_str(&format!("{:08X}{:08X}", name.len() + 1, 0));
-        self.copy(&mut text.as_bytes())?;
-        self.copy(&mut name.chain(&b"\0"[..]))?;
-        Ok(self.align()?)
-    }
-
-    /// A file of several names waits for the others: the data comes with the last one.
+    /// A file of several names waits for the others, where the data comes with the last one.
     fn member(&mut self, file: Named) -> anyhow::Result<()> {
-        if !file.meta.is_file() || file.meta.nlink() < 2 {
+        if !self.layout.data_comes_last() || !file.meta.is_file() || file.meta.nlink() < 2 {
             return self.add(&file, true);
         }
-        let known =
-            self.linked.iter().position(|names| names.first().is_some_and(|n| n.same_file(&file)));
+        let same = |names: &Vec<Named>| names.first().is_some_and(|n| n.file() == file.file());
+        let known = self.linked.iter().position(same);
         let (at, links) = (known.unwrap_or(self.linked.len()), file.meta.nlink());
         match self.linked.get_mut(at) {
             Some(names) => names.push(file),
@@ -122,42 +182,93 @@ impl<W: Write> Output<W> {
     }
 
     fn add(&mut self, file: &Named, with_data: bool) -> anyhow::Result<()> {
-        match self.write(file, with_data) {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                let Some(unread) = error.downcast_ref::<Unreadable>() else { return Err(error) };
-                eprintln!("cpio: {}: Cannot open: {}", file.path.display(), reason(&unread.0));
-                self.status = 2;
-                Ok(())
-            }
+        let Err(error) = self.write(file, with_data) else { return Ok(()) };
+        let name = String::from_utf8_lossy(&file.name);
+        if let Some(unfit) = error.downcast_ref::<Unfit>() {
+            // As with GNU's, that is no failure.
+            eprintln!("cpio: {name}: {unfit}");
+        } else if let Some(unread) = error.downcast_ref::<Unreadable>() {
+            eprintln!("cpio: {name}: Cannot open: {}", reason(&unread.0));
+            self.status = 2;
+        } else {
+            return Err(error);
         }
+        Ok(())
     }
 
     fn write(&mut self, file: &Named, with_data: bool) -> anyhow::Result<()> {
-        let (meta, kind) = (&file.meta, file.meta.file_type());
-        let (size, mut data) = match with_data {
-            true => content(&file.path, meta).map_err(Unreadable)?,
-            false => (0, Box::new(io::empty()) as Box<dyn Read>),
-        };
-        let (device, special) = (meta.dev(), kind.is_char_device() || kind.is_block_device());
-        let rdev = if special { meta.rdev() } else { 0 };
-        let fields = [
-            meta.ino() & 0xffff_ffff,
-            meta.mode().into(),
-            self.owner.uid.unwrap_or(meta.uid()).into(),
-            self.owner.gid.unwrap_or(meta.gid()).into(),
-            meta.nlink(),
-            u64::try_from(meta.mtime()).unwrap_or(0),
-            size,
-            rustix::fs::major(device).into(),
-            rustix::fs::minor(device).into(),
-            rustix::fs::major(rdev).into(),
-            rustix::fs::minor(rdev).into(),
-        ];
-        let short = file.name.strip_prefix(b"./").filter(|rest| !rest.is_empty());
-        self.header(&fields, short.unwrap_or(&file.name))?;
+        let mut fields = self.fields(file);
+        let name = file.name.strip_prefix(b"./").filter(|rest| !rest.is_empty());
+        let name = name.unwrap_or(&file.name);
+        if self.layout.is_tape() {
+            return self.write_tape(file, fields, name);
+        }
+        let mut data: Box<dyn Read> = Box::new(io::empty());
+        if with_data {
+            (fields.size, data) = content(&file.path, &file.meta).map_err(Unreadable)?;
+        }
+        if self.layout == Layout::Crc && with_data && file.meta.is_file() {
+            fields.check = sum(&file.path, fields.size).map_err(Unreadable)?;
+        }
+        let header = write::header(self.layout, self.hp, &fields, name)?;
+        self.copy(&mut header.as_slice())?;
+        self.fill(self.layout.unit())?;
         self.copy(&mut *data)?;
-        Ok(self.align()?)
+        if with_data {
+            keep_time(self.args, &file.path, &file.meta)?;
+        }
+        Ok(self.fill(self.layout.unit())?)
+    }
+
+    fn write_tape(&mut self, file: &Named, fields: Fields, name: &[u8]) -> anyhow::Result<()> {
+        let kind = file.meta.file_type();
+        if kind.is_socket() || self.layout == Layout::Tar && !is_plain(kind) {
+            eprintln!("cpio: {} not dumped: not a regular file", file.path.display());
+            return Ok(());
+        }
+        let (mut size, mut data): (_, Box<dyn Read>) = (0, Box::new(io::empty()));
+        let mut link = None;
+        let several = file.meta.nlink() > 1 && !kind.is_dir();
+        if let Some(first) = self.first_names.get(&file.file()).filter(|_| several) {
+            link = Some((first.clone(), true));
+        } else if kind.is_symlink() {
+            let target = fs::read_link(&file.path).map_err(Unreadable)?;
+            link = Some((target.into_os_string().into_vec(), false));
+        } else {
+            (size, data) = content(&file.path, &file.meta).map_err(Unreadable)?;
+        }
+        let fields = Fields { size, ..fields };
+        let owners = (
+            self.names.user(fields.uid).unwrap_or_default(),
+            self.names.group(fields.gid).unwrap_or_default(),
+        );
+        let to = link.as_ref().map(|(to, hard)| (to.as_slice(), *hard));
+        let header = write::tape(self.layout, &fields, name, to, owners)?;
+        if several {
+            self.first_names.entry(file.file()).or_insert_with(|| name.to_vec());
+        }
+        self.copy(&mut &header[..])?;
+        self.copy(&mut *data)?;
+        keep_time(self.args, &file.path, &file.meta)?;
+        Ok(self.fill(self.layout.unit())?)
+    }
+
+    /// All but the size and the sum.
+    fn fields(&self, file: &Named) -> Fields {
+        let (meta, kind) = (&file.meta, file.meta.file_type());
+        let numbers = |device| (rustix::fs::major(device), rustix::fs::minor(device));
+        let special = kind.is_char_device() || kind.is_block_device();
+        Fields {
+            inode: file.inode,
+            mode: meta.mode(),
+            uid: self.owner.uid.unwrap_or(meta.uid()),
+            gid: self.owner.gid.unwrap_or(meta.gid()),
+            links: meta.nlink(),
+            mtime: u64::try_from(meta.mtime()).unwrap_or(0),
+            device: if self.numbers.devices { numbers(meta.dev()) } else { (0, 0) },
+            rdev: if special { numbers(meta.rdev()) } else { (0, 0) },
+            ..Fields::default()
+        }
     }
 
     /// The names that waited in vain for others, and the end.
@@ -165,11 +276,39 @@ impl<W: Write> Output<W> {
         for names in std::mem::take(&mut self.linked) {
             self.names(&names)?;
         }
-        self.header(&[0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0], b"TRAILER!!!")?;
-        let rest = (512 - self.at % 512) % 512;
-        self.copy(&mut io::repeat(0).take(rest))?;
+        if self.layout.is_tape() {
+            self.copy(&mut io::repeat(0).take(1024))?;
+        } else {
+            let end = Fields { links: 1, ..Fields::default() };
+            let header = write::header(self.layout, self.hp, &end, TRAILER)?;
+            self.copy(&mut header.as_slice())?;
+        }
+        self.fill(block_size(self.args)?)?;
         Ok(self.to.flush()?)
     }
+}
+
+/// What an archive of `tar`, before POSIX, knows.
+fn is_plain(kind: fs::FileType) -> bool {
+    kind.is_file() || kind.is_dir() || kind.is_symlink()
+}
+
+/// The sum of a file's first bytes.
+fn sum(path: &Path, size: u64) -> io::Result<u32> {
+    let mut data = File::open(path)?.take(size);
+    let (mut sum, mut buffer) = (0_u32, vec![0; 1 << 16]);
+    loop {
+        let got = data.read(&mut buffer)?;
+        let Some(bytes) = buffer.get(..got).filter(|bytes| !bytes.is_empty()) else {
+            return Ok(sum);
+        };
+        sum = added(sum, bytes);
+    }
+}
+
+/// A sum with more bytes in it.
+pub(super) fn added(sum: u32, bytes: &[u8]) -> u32 {
+    bytes.iter().fold(sum, |sum, byte| sum.wrapping_add(u32::from(*byte)))
 }
 
 /// A file's data with its size.

@@ -25,7 +25,12 @@ pub(super) fn line(member: &Member, links: u64, numeric: bool, now: i64) -> Vec<
     let when = date(member.mtime);
     let recent = (now - HALF_A_YEAR..=now).contains(&member.mtime);
     let last = if recent { when.minutes().to_owned() } else { format!("{:5}", when.year) };
-    let mode = mode_text(member.kind.letter(), member.mode);
+    // Another name of a file is shown as the file.
+    let letter = match member.kind {
+        Kind::Hardlink(_) => '-',
+        _ => member.kind.letter(),
+    };
+    let mode = mode_text(letter, member.mode);
     let (month, day) = (when.month, when.day);
     let text = format!("{mode} {links:3} {user:<8} {group:<8} {size} {month} {day:2} {last} ");
     let mut line = text.into_bytes();

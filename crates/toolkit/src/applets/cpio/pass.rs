@@ -1,6 +1,6 @@
 //! `cpio -p`: files copied into another folder.
 
-use super::{Owner, blocks, folder, unwanted, wanted};
+use super::{Owner, blocks, folder, keep_time, metadata, tell, unwanted, wanted};
 use crate::{
     applet::{Args, reason, usage_error},
     archive::{Extractor, Kind, Member, words},
@@ -27,12 +27,14 @@ pub(super) fn pass(args: &Args) -> anyhow::Result<u8> {
     let mut extractor = Extractor::new(base.join(to))?;
     extractor.times = args.has("preserve-modification-time");
     extractor.modes = true;
+    extractor.parents = args.has("make-directories");
     extractor.owners |= owner.is_given();
+    extractor.owners &= !args.has("no-preserve-owner");
     let (mut first_names, mut bytes, mut status) = (HashMap::new(), 0, 0);
     for name in wanted(args)? {
         let path = base.join(OsStr::from_bytes(&name));
-        let copied = fs::symlink_metadata(&path).map_err(anyhow::Error::from).and_then(|meta| {
-            let mut member = member(&name, &path, &meta, &mut first_names)?;
+        let copied = metadata(args, &path).map_err(anyhow::Error::from).and_then(|meta| {
+            let mut member = member(args, &name, &path, &meta, &mut first_names)?;
             owner.give(&mut member, &names);
             if unwanted(args, &extractor.root, &member) {
                 eprintln!(
@@ -48,7 +50,10 @@ pub(super) fn pass(args: &Args) -> anyhow::Result<u8> {
                 ),
                 _ => Box::new(io::empty()),
             };
-            extractor.extract(&member, &mut data)?;
+            if !(args.has("link") && extractor.link(&path, &member)?) {
+                extractor.extract(&member, &mut data)?;
+                keep_time(args, &path, &meta)?;
+            }
             if let (Kind::Hardlink(first), true) = (&member.kind, args.has("verbose")) {
                 eprintln!("cpio: {} linked to {}", shown(to, first), shown(to, &member.path));
             }
@@ -60,14 +65,11 @@ pub(super) fn pass(args: &Args) -> anyhow::Result<u8> {
                 eprintln!("cpio: {}: {text}", path.display());
                 status = 2;
             }
-            Ok(()) if args.has("verbose") => {
-                eprintln!("{}", shown(to, Path::new(OsStr::from_bytes(&name))));
-            }
-            Ok(()) => {}
+            Ok(()) => tell(args, &shown(to, Path::new(OsStr::from_bytes(&name)))),
         }
     }
     extractor.finish()?;
-    blocks(args, bytes);
+    blocks(args, bytes)?;
     Ok(status)
 }
 
@@ -79,6 +81,7 @@ fn shown(to: &OsStr, name: &Path) -> String {
 
 /// A file as a member; one that was copied by another name is a link to that.
 fn member(
+    args: &Args,
     name: &[u8],
     path: &Path,
     meta: &Metadata,
@@ -108,6 +111,7 @@ fn member(
         path: name,
         size: if kind == Kind::File { meta.size() } else { 0 },
         kind,
+        sparse: args.has("sparse"),
         mode: meta.mode(),
         uid: meta.uid(),
         gid: meta.gid(),

@@ -1,6 +1,10 @@
-//! Adding to an archive that is there: `-r` and `-u`.
+//! Changing an archive that is there: `-r`, `-u`, `-A` and `--delete`.
 
-use super::create::{Creating, Made, removed};
+use super::{
+    create::{Creating, Made, removed},
+    matching::Matching,
+    member::{Blocks, record_size},
+};
 use crate::{
     applet::{Args, usage_error},
     archive::{Counted, tape::Archive},
@@ -11,7 +15,8 @@ use std::{
     collections::HashMap,
     ffi::{OsStr, OsString},
     fs::File,
-    io::{BufRead as _, BufReader, BufWriter, Seek as _, SeekFrom, Write as _},
+    io::{self, BufRead as _, BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write as _},
+    os::unix::{ffi::OsStrExt as _, fs::FileExt as _},
 };
 
 pub(super) fn append(args: &Args) -> anyhow::Result<u8> {
@@ -49,4 +54,105 @@ fn members(file: &File) -> anyhow::Result<(u64, HashMap<OsString, i64>)> {
         there.insert(member.path.into_os_string(), member.mtime);
     }
     Ok((archive.end(), there))
+}
+
+/// Adds the members of other archives.
+pub(super) fn concatenate(args: &Args) -> anyhow::Result<u8> {
+    let Some(name) = args.value("file").filter(|name| *name != OsStr::new("-")) else {
+        return usage_error("-A needs -f FILE");
+    };
+    let shown = || format!("{}: Cannot open", name.display());
+    let opened = File::options().read(true).write(true).create(true).truncate(false).open(name);
+    let mut file = opened.with_context(shown)?;
+    let (end, _) = members(&file).with_context(|| name.display().to_string())?;
+    file.seek(SeekFrom::Start(end))?;
+    let mut to = Blocks::new(BufWriter::with_capacity(1 << 17, file), end);
+    for name in &args.operands {
+        let from = File::open(name).with_context(|| format!("{}: Cannot open", name.display()))?;
+        let (end, _) = members(&from).with_context(|| name.display().to_string())?;
+        let mut from = from;
+        from.rewind()?;
+        io::copy(&mut from.take(end), &mut to)?;
+    }
+    finish(to, record_size(args)?)
+}
+
+/// The zeros that an archive ends with, and nothing behind them.
+fn finish(mut to: Blocks<BufWriter<File>>, record: u64) -> anyhow::Result<u8> {
+    to.write_all(&[0; 1024])?;
+    let mut file = to.fill(record)?.into_inner().map_err(io::IntoInnerError::into_error)?;
+    let end = file.stream_position()?;
+    file.set_len(end)?;
+    Ok(0)
+}
+
+/// Takes members out of an archive: what is behind them moves forward.
+pub(super) fn delete(args: &Args) -> anyhow::Result<u8> {
+    let Some(name) = args.value("file").filter(|name| *name != OsStr::new("-")) else {
+        return usage_error("--delete needs -f FILE");
+    };
+    let shown = || format!("{}: Cannot open", name.display());
+    let mut file = File::options().read(true).write(true).open(name).with_context(shown)?;
+    let mut how = Matching::MEMBERS;
+    args.all().for_each(|(option, _)| how.take(option));
+    let mut names: Vec<_> = args.operands.iter().map(|name| (name, false)).collect();
+    let kept = kept(&file, |member| {
+        let member = member.as_bytes();
+        let member = member.strip_suffix(b"/").unwrap_or(member);
+        let mut hit = false;
+        for (name, found) in &mut names {
+            let name = name.as_bytes();
+            if how.fits(name.strip_suffix(b"/").unwrap_or(name), member, true) {
+                (hit, *found) = (true, true);
+            }
+        }
+        hit
+    })?;
+    let mut end = 0;
+    for (start, stop) in kept {
+        let mut at = start;
+        let mut buffer = vec![0; 1 << 16];
+        while at < stop && start != end {
+            let part = usize::try_from(stop - at).unwrap_or(usize::MAX).min(buffer.len());
+            let part = buffer.get_mut(..part).unwrap_or_default();
+            file.read_exact_at(part, at)?;
+            file.write_all_at(part, end + (at - start))?;
+            at += part.len() as u64;
+        }
+        end += stop - start;
+    }
+    file.seek(SeekFrom::Start(end))?;
+    let to = Blocks::new(BufWriter::new(file), end);
+    let mut status = finish(to, record_size(args)?)?;
+    for (name, _) in names.iter().filter(|(_, found)| !found) {
+        eprintln!("tar: {}: Not found in archive", name.display());
+        status = 2;
+    }
+    if status != 0 {
+        eprintln!("tar: Exiting with failure status due to previous errors");
+    }
+    Ok(status)
+}
+
+/// Where the members are that stay: from where to where.
+fn kept(
+    file: &File,
+    mut is_deleted: impl FnMut(&OsStr) -> bool,
+) -> anyhow::Result<Vec<(u64, u64)>> {
+    let mut from = BufReader::with_capacity(1 << 17, file);
+    if Format::of(from.fill_buf()?).is_some() {
+        bail!("Cannot update compressed archives");
+    }
+    let mut archive = Archive::new(Counted { data: from, at: 0 });
+    let mut kept = Vec::new();
+    let mut start = 0;
+    while let Some(member) = archive.next().context("This does not look like a tar archive")? {
+        archive.skip()?;
+        let stop = archive.end();
+        if !is_deleted(member.path.as_os_str()) {
+            kept.push((start, stop));
+        }
+        start = stop;
+    }
+    Ok(kept)
 }

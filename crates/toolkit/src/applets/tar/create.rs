@@ -1,16 +1,21 @@
 //! Making archives.
 
 use super::{
-    Excludes, Filter, index,
+    Filter, changed,
+    checkpoint::Checkpoints,
+    holes, index,
+    matching::{Excludes, Tagged, Tags},
     member::{self, Blocks, Fields, Layout, Unfit, record_size},
-    moment, transform, transformed, wanted,
+    moment,
+    named::{Named, named},
+    transform, transformed,
 };
 use crate::{
     applet::{Args, usage_error},
     archive::shown,
     compress::{Format, Writer},
     names,
-    sed::Transform,
+    sed::{Target, Transform},
 };
 use anyhow::Context as _;
 use std::{
@@ -28,7 +33,10 @@ use std::{
 use tar::EntryType;
 
 pub(super) fn create(args: &Args) -> anyhow::Result<u8> {
-    if wanted(args)?.is_empty() && !args.has("files-from") {
+    if args.has("occurrence") {
+        return usage_error("'--occurrence' cannot be used with '-c'");
+    }
+    if named(args)?.is_empty() && !args.has("files-from") {
         return usage_error("Cowardly refusing to create an empty archive");
     }
     let file = args.value("file").unwrap_or(OsStr::new("-"));
@@ -40,6 +48,8 @@ pub(super) fn create(args: &Args) -> anyhow::Result<u8> {
     ];
     let named = args.has("auto-compress").then(|| Format::of_name(file.as_bytes())).flatten();
     let format = chosen.into_iter().find(|(o, _)| args.has(o)).map(|(_, f)| f).or(named);
+    // What is wrong with the options is said before an archive that is there is overwritten.
+    drop(Creating::new(args, io::sink(), OsStr::new(""), 0)?);
     let to = match file == "-" {
         true => File::from(rustix::io::dup(rustix::stdio::stdout())?),
         false => File::create(file).with_context(|| format!("{}: Cannot open", file.display()))?,
@@ -83,11 +93,14 @@ pub(super) struct Made<W> {
 pub(super) fn removed(files: &[PathBuf], status: u8) -> u8 {
     let mut status = status;
     for path in files.iter().rev() {
+        // A folder cannot be removed by the name `.` that it has in itself.
+        let path: PathBuf = path.components().collect();
         let folder = path.symlink_metadata().is_ok_and(|meta| meta.is_dir());
-        let removed = if folder { fs::remove_dir(path) } else { fs::remove_file(path) };
+        let removed = if folder { fs::remove_dir(&path) } else { fs::remove_file(&path) };
         if let Err(error) = removed {
-            let reason = crate::applet::reason(&error);
-            eprintln!("tar: {}: Cannot unlink: {reason}", path.display());
+            let (reason, what) =
+                (crate::applet::reason(&error), if folder { "rmdir" } else { "unlink" });
+            eprintln!("tar: {}: Cannot {what}: {reason}", path.display());
             status = 2;
         }
     }
@@ -106,10 +119,14 @@ pub(super) struct Creating<W: Write> {
     itself: Option<(u64, u64)>,
     names: names::Names,
     excludes: Excludes,
+    tags: Tags,
     seen: HashMap<(u64, u64), PathBuf>,
     follow: bool,
     one_system: bool,
-    recurse: bool,
+    /// Each name of a file is the file.
+    copies: bool,
+    /// Holes are left out.
+    sparse: bool,
     absolute: bool,
     verbose: bool,
     numeric: bool,
@@ -119,6 +136,9 @@ pub(super) struct Creating<W: Write> {
     owner: Option<Owner>,
     group: Option<Owner>,
     mtime: Option<i64>,
+    /// Of --mtime and the file's own time the older one counts.
+    clamp: bool,
+    mode: Option<String>,
     transform: Option<Transform>,
     show_transformed: bool,
     /// Where names are printed, if not to standard output or, where that is the archive, to standard error.
@@ -163,8 +183,19 @@ impl<W: Write> Creating<W> {
         let newer = dates.into_iter().find(|option| args.has(option));
         let newer =
             newer.and_then(|option| Some((args.text(option).ok()??, option == "newer-mtime")));
+        let mut blocks = Blocks::new(to, at);
+        blocks.checkpoints = Checkpoints::of(args, "Write", record_size(args)?)?;
+        let layout = Layout::of(args)?;
+        if let Some(mode) = args.text("mode")? {
+            changed(mode, 0, false)?;
+        }
+        let sparse = args.has("sparse");
+        if sparse && !matches!(layout, Layout::Gnu | Layout::Pax) {
+            return usage_error("GNU features wanted on incompatible archive format");
+        }
         Ok(Self {
-            layout: Layout::of(args)?,
+            layout,
+            sparse,
             all_times: args.value("pax-option").is_none_or(|option| {
                 !option.to_string_lossy().split(',').any(|it| it.starts_with("delete="))
             }),
@@ -172,10 +203,11 @@ impl<W: Write> Creating<W> {
             itself: itself.map(|meta| (meta.dev(), meta.ino())),
             names: names::Names::read(),
             excludes: Excludes::new(args)?,
+            tags: Tags::new(args),
             seen: HashMap::new(),
             follow: args.has("dereference"),
             one_system: args.has("one-file-system"),
-            recurse: !args.has("no-recursion"),
+            copies: args.has("hard-dereference"),
             absolute: args.has("absolute-names"),
             verbose: args.has("verbose"),
             numeric: args.has("numeric-owner"),
@@ -191,6 +223,8 @@ impl<W: Write> Creating<W> {
                 .map(|text| Owner::new("group", text, names::gid))
                 .transpose()?,
             mtime: args.text("mtime")?.map(moment).transpose()?,
+            clamp: args.has("clamp-mtime"),
+            mode: args.text("mode")?.map(str::to_owned),
             transform: transform(args)?,
             show_transformed: args.has("show-transformed-names"),
             index: index(args)?,
@@ -199,17 +233,13 @@ impl<W: Write> Creating<W> {
             ignore_unread: args.has("ignore-failed-read"),
             remove: args.has("remove-files").then(Vec::new),
             // The last: it writes an archive's end when it is dropped, too.
-            archive: tar::Builder::new(Blocks::new(to, at)),
+            archive: tar::Builder::new(blocks),
         })
     }
 
     pub(super) fn all(mut self, args: &Args) -> anyhow::Result<Made<W>> {
-        let names = wanted(args)?;
-        for (at, name) in names.iter().enumerate() {
-            // Each -C is relative to the one before it.
-            let folders = args.placed().filter(|(o, _, place)| *o == "directory" && *place <= at);
-            let base: PathBuf = folders.map(|(_, value, _)| value).collect();
-            self.add(&base, Path::new(name), None)?;
+        for Named { name, base, recurse } in named(args)? {
+            self.add(&base, Path::new(&name), None, recurse)?;
         }
         if self.failed {
             eprintln!("tar: Exiting with failure status due to previous errors");
@@ -220,7 +250,13 @@ impl<W: Write> Creating<W> {
     }
 
     /// Adds a file, and what is below it.
-    fn add(&mut self, base: &Path, name: &Path, device: Option<u64>) -> anyhow::Result<()> {
+    fn add(
+        &mut self,
+        base: &Path,
+        name: &Path,
+        device: Option<u64>,
+        recurse: bool,
+    ) -> anyhow::Result<()> {
         let path = base.join(name);
         let meta = if self.follow { fs::metadata(&path) } else { fs::symlink_metadata(&path) };
         let meta = match meta {
@@ -244,6 +280,16 @@ impl<W: Write> Creating<W> {
             self.failed = true;
             return Ok(());
         }
+        let tag = if meta.is_dir() { self.tags.of(&path) } else { None };
+        let tag = tag.map(|(tag, what)| (tag.to_owned(), what));
+        if let Some((file, what)) = &tag {
+            let (name, file) = (name.display(), file.display());
+            let part = if *what == Tagged::Nothing { "directory" } else { "contents" };
+            eprintln!("tar: {name}/: contains a cache directory tag {file}; {part} not dumped");
+            if *what == Tagged::Nothing {
+                return Ok(());
+            }
+        }
         if !self.is_old(name, &meta)
             && let Err(error) = self.append(&path, name, &meta)
         {
@@ -257,7 +303,13 @@ impl<W: Write> Creating<W> {
             self.unreadable(name, &unread.0);
             return Ok(());
         }
-        if meta.is_dir() && self.recurse {
+        if let Some((tag, what)) = tag {
+            return match what {
+                Tagged::WithTag => self.add(base, &name.join(tag), Some(meta.dev()), recurse),
+                _ => Ok(()),
+            };
+        }
+        if meta.is_dir() && recurse {
             let mut entries: Vec<OsString> = match fs::read_dir(&path) {
                 Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.file_name())).collect(),
                 Err(error) => {
@@ -267,7 +319,7 @@ impl<W: Write> Creating<W> {
             };
             entries.sort();
             for entry in entries {
-                self.add(base, &name.join(entry), Some(meta.dev()))?;
+                self.add(base, &name.join(entry), Some(meta.dev()), recurse)?;
             }
         }
         Ok(())
@@ -302,7 +354,7 @@ impl<W: Write> Creating<W> {
             anyhow::bail!(Unfit("Unknown file type; file ignored".into()));
         }
         let original = self.stored_name(name, meta.is_dir());
-        let stored = self.transformed(original.clone());
+        let stored = self.transformed(original.clone(), Target::File);
         if self.verbose {
             let name = if self.show_transformed { &stored } else { &original };
             let line = [&shown(name)[..], b"\n"].concat();
@@ -316,28 +368,41 @@ impl<W: Write> Creating<W> {
             return Ok(());
         }
         let mut fields = self.fields(meta);
-        let first = (meta.nlink() > 1 && !meta.is_dir())
-            .then(|| self.seen.insert((meta.dev(), meta.ino()), PathBuf::from(&stored)))
+        let first = (meta.nlink() > 1 && !meta.is_dir() && !self.copies)
+            .then(|| self.seen.insert((meta.dev(), meta.ino()), PathBuf::from(&original)))
             .flatten();
         if let Some(first) = first {
             self.seen.insert((meta.dev(), meta.ino()), first.clone());
             (fields.kind, fields.size) = (EntryType::Link, 0);
-            self.put(&fields, &stored, Some(first.as_os_str()), io::empty())?;
+            let first = self.transformed(first.into_os_string(), Target::Hardlink);
+            self.put(&fields, &stored, Some(&first), io::empty())?;
         } else if kind.is_symlink() {
-            let target = self.transformed(fs::read_link(path)?.into_os_string());
+            let target = fs::read_link(path)?.into_os_string();
+            let target = self.transformed(target, Target::Symlink);
             self.put(&fields, &stored, Some(&target), io::empty())?;
         } else if kind.is_file() {
             let file = File::open(path).map_err(Unreadable)?;
+            if self.sparse && meta.blocks() < meta.size() / 512 {
+                let map = holes::map(&file, meta.size())?;
+                fields.map = Some(map.clone());
+                let data = holes::Data { file, map: map.into_iter(), now: (0, 0) };
+                self.put(&fields, &stored, None, data)?;
+                self.is_archived(path);
+                return Ok(());
+            }
             // A file that grows or shrinks meanwhile gets the size that its header says.
             let data = file.chain(io::repeat(0)).take(meta.size());
             self.put(&fields, &stored, None, data)?;
         } else {
             self.put(&fields, &stored, None, io::empty())?;
         }
-        if let Some(remove) = &mut self.remove {
-            remove.push(path.to_owned());
-        }
+        self.is_archived(path);
         Ok(())
+    }
+
+    /// What is removed in the end, if that is asked for.
+    fn is_archived(&mut self, path: &Path) {
+        self.remove.iter_mut().for_each(|remove| remove.push(path.to_owned()));
     }
 
     fn put(
@@ -350,9 +415,9 @@ impl<W: Write> Creating<W> {
         member::write(&mut self.archive, self.layout, fields, name, link, data)
     }
 
-    fn transformed(&self, name: OsString) -> OsString {
+    fn transformed(&self, name: OsString, target: Target) -> OsString {
         match &self.transform {
-            Some(transform) => transformed(transform, &name),
+            Some(transform) => transformed(transform, &name, target),
             None => name,
         }
     }
@@ -372,6 +437,12 @@ impl<W: Write> Creating<W> {
             stored.push(b'/');
         }
         OsString::from_vec(stored)
+    }
+
+    fn mode_of(&self, meta: &Metadata) -> u32 {
+        let own = meta.mode() & 0o7777;
+        let given = self.mode.as_ref().and_then(|mode| changed(mode, own, meta.is_dir()).ok());
+        given.unwrap_or(own)
     }
 
     fn fields(&self, meta: &Metadata) -> Fields {
@@ -399,16 +470,20 @@ impl<W: Write> Creating<W> {
         let device = matches!(kind, EntryType::Char | EntryType::Block);
         Fields {
             kind,
-            mode: meta.mode() & 0o7777,
+            mode: self.mode_of(meta),
             uid: self.owner.as_ref().map_or(meta.uid().into(), |owner| owner.id),
             gid: self.group.as_ref().map_or(meta.gid().into(), |group| group.id),
             user: name(&self.owner, self.names.user(meta.uid())),
             group: name(&self.group, self.names.group(meta.gid())),
             size,
-            modified: self.mtime.map_or(own, |seconds| (seconds, 0)),
+            modified: match self.mtime {
+                Some(seconds) if !self.clamp || own.0 > seconds => (seconds, 0),
+                _ => own,
+            },
             others: self.all_times.then(|| {
                 [(meta.atime(), part(meta.atime_nsec())), (meta.ctime(), part(meta.ctime_nsec()))]
             }),
+            map: None,
             device: device
                 .then(|| (rustix::fs::major(meta.rdev()), rustix::fs::minor(meta.rdev()))),
         }

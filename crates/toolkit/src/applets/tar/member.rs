@@ -1,10 +1,15 @@
 //! One member as it is written, in each of the formats (GNU tar manual, "Controlling the Archive Format"; POSIX.1, pax).
 
+use super::{
+    checkpoint::Checkpoints,
+    holes::{self, Map},
+};
 use crate::applet::{Args, usage_error};
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     io::{self, Read, Write},
     os::unix::ffi::OsStrExt as _,
+    path::Path,
 };
 use tar::{EntryType, Header};
 
@@ -63,6 +68,8 @@ pub(super) struct Fields {
     /// Used and changed, where the format has them.
     pub(super) others: Option<[Moment; 2]>,
     pub(super) device: Option<(u32, u32)>,
+    /// Where the data is, of a file that is written without its holes.
+    pub(super) map: Option<Map>,
 }
 
 /// A member that the format has no way to write: the others still can be.
@@ -85,14 +92,26 @@ pub(super) fn write<W: Write>(
         Layout::Ustar | Layout::Pax => Header::new_ustar(),
     };
     let mut records = Records::default();
+    let (mut before, mut size, mut stored) = (Vec::new(), fields.size, name.to_owned());
+    if let Some(map) = &fields.map {
+        size = map.iter().map(|(_, length)| length).sum();
+        if layout == Layout::Pax {
+            before = holes::table(map);
+            size += before.len() as u64;
+            stored = records.sparse(name, fields.size);
+        } else {
+            before = sparse(&mut header, map, fields.size);
+        }
+    }
     let mut numbers = Numbers { layout, records: &mut records };
     let old = header.as_old_mut();
     numbers.put("mode", &mut old.mode, i64::from(fields.mode))?;
     numbers.put("uid", &mut old.uid, i64::try_from(fields.uid)?)?;
     numbers.put("gid", &mut old.gid, i64::try_from(fields.gid)?)?;
-    numbers.put("size", &mut old.size, i64::try_from(fields.size)?)?;
+    numbers.put("size", &mut old.size, i64::try_from(size)?)?;
     numbers.put("mtime", &mut old.mtime, fields.modified.0)?;
-    header.set_entry_type(fields.kind);
+    let holes = fields.map.is_some() && layout != Layout::Pax;
+    header.set_entry_type(if holes { EntryType::GNUSparse } else { fields.kind });
     if layout == Layout::V7 && fields.kind == EntryType::Regular {
         header.as_old_mut().linkflag = [0];
     }
@@ -121,22 +140,53 @@ pub(super) fn write<W: Write>(
             records.time("ctime", changed);
         }
     }
-    let named = named(&mut header, layout, &mut records, name)?;
+    let named = named(&mut header, layout, &mut records, &stored)?;
     let linked = match link {
         Some(link) => linked(&mut header, layout, &mut records, link)?,
         None => true,
     };
-    if !named || !linked {
-        // Of GNU's format the library writes long names.
-        match link {
-            Some(link) => archive.append_link(&mut header, name, link)?,
-            None => archive.append_data(&mut header, name, data)?,
-        }
-        return Ok(());
+    if let Some(link) = link.filter(|_| !linked) {
+        long(archive, b'K', link)?;
+    }
+    if !named {
+        long(archive, b'L', name)?;
     }
     records.write(archive, name, fields.modified.0)?;
     seal(&mut header);
-    Ok(archive.append(&header, data)?)
+    Ok(archive.append(&header, before.chain(data))?)
+}
+
+/// Puts the first parts of a file and its real size into the header; the others are what is returned.
+fn sparse(header: &mut Header, map: &Map, size: u64) -> Vec<u8> {
+    let bytes = header.as_mut_bytes();
+    let rest = holes::parts(map, 4, bytes.get_mut(386..482).unwrap_or_default());
+    if let Some(place) = bytes.get_mut(482..495) {
+        place.copy_from_slice(&[&[u8::from(!rest.is_empty())], &holes::digits(size)[..]].concat());
+    }
+    holes::more(rest)
+}
+
+/// GNU's way: a name that is too long is the data of a member before.
+fn long<W: Write>(archive: &mut tar::Builder<W>, kind: u8, name: &OsStr) -> anyhow::Result<()> {
+    let mut header = Header::new_gnu();
+    let old = header.as_old_mut();
+    field(&mut old.name, b"././@LongLink");
+    let numbers: [(&mut [u8], &[u8]); 4] = [
+        (&mut old.mode, b"0000644"),
+        (&mut old.uid, b"0000000"),
+        (&mut old.gid, b"0000000"),
+        (&mut old.mtime, b"00000000000"),
+    ];
+    for (place, digits) in numbers {
+        field(place, digits);
+    }
+    let data = [name.as_bytes(), b"\0"].concat();
+    field(&mut old.size, format!("{:011o}", data.len()).as_bytes());
+    header.set_entry_type(EntryType::new(kind));
+    header.set_username("root")?;
+    header.set_groupname("root")?;
+    seal(&mut header);
+    Ok(archive.append(&header, data.as_slice())?)
 }
 
 /// A device's numbers, which have their place in all formats, though v7 knows nothing of it.
@@ -159,7 +209,7 @@ fn seal(header: &mut Header) {
     }
 }
 
-/// Puts the name into the header, or into a record; false where the library is to do it.
+/// Puts the name into the header, or into a record; false where a member before has it.
 fn named(
     header: &mut Header,
     layout: Layout,
@@ -174,7 +224,10 @@ fn named(
         return Ok(true);
     }
     match layout {
-        Layout::Gnu => return Ok(false),
+        Layout::Gnu => {
+            field(&mut header.as_old_mut().name, bytes.get(..100).unwrap_or(bytes));
+            return Ok(false);
+        }
         Layout::V7 => {
             anyhow::bail!(Unfit("file name is too long (max 99); not dumped".into()))
         }
@@ -215,7 +268,10 @@ fn linked(
         return Ok(true);
     }
     match layout {
-        Layout::Gnu => Ok(false),
+        Layout::Gnu => {
+            field(place, bytes.get(..100).unwrap_or(bytes));
+            Ok(false)
+        }
         Layout::Pax => {
             field(place, bytes.get(..100).unwrap_or(bytes));
             records.add("linkpath", bytes);
@@ -313,6 +369,19 @@ impl Records {
         self.0.push(b'\n');
     }
 
+    /// What says of a file how large it is with its holes; the name that the others have it by.
+    fn sparse(&mut self, name: &OsStr, size: u64) -> OsString {
+        self.add("GNU.sparse.major", b"1");
+        self.add("GNU.sparse.minor", b"0");
+        self.add("GNU.sparse.name", name.as_bytes());
+        self.add("GNU.sparse.realsize", size.to_string().as_bytes());
+        let path = Path::new(name);
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let own = format!("GNUSparseFile.{}", std::process::id());
+        let folder = folder.unwrap_or(Path::new(".")).join(own);
+        folder.join(path.file_name().unwrap_or_default()).into()
+    }
+
     fn time(&mut self, key: &str, (seconds, nanoseconds): Moment) {
         let text = match (seconds, nanoseconds) {
             (seconds, 0) => seconds.to_string(),
@@ -365,18 +434,19 @@ impl Records {
 pub(super) struct Blocks<W> {
     to: W,
     at: u64,
+    pub(super) checkpoints: Option<Checkpoints>,
 }
 
 impl<W: Write> Blocks<W> {
     /// `at` is how much is there already, in bytes.
     pub(super) fn new(to: W, at: u64) -> Self {
-        Self { to, at }
+        Self { to, at, checkpoints: None }
     }
 
     /// Zeros up to a multiple of `record` bytes.
     pub(super) fn fill(mut self, record: u64) -> io::Result<W> {
         let missing = self.at.next_multiple_of(record) - self.at;
-        io::copy(&mut io::repeat(0).take(missing), &mut self.to)?;
+        io::copy(&mut io::repeat(0).take(missing), &mut self)?;
         Ok(self.to)
     }
 }
@@ -385,6 +455,9 @@ impl<W: Write> Write for Blocks<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.to.write(bytes)?;
         self.at += count as u64;
+        if let Some(checkpoints) = &mut self.checkpoints {
+            checkpoints.count(count as u64);
+        }
         Ok(count)
     }
 
@@ -395,6 +468,14 @@ impl<W: Write> Write for Blocks<W> {
 
 /// Bytes of a record: `-b` counts blocks of 512.
 pub(super) fn record_size(args: &Args) -> anyhow::Result<u64> {
+    if let Some(bytes) = args.number::<u64>("record-size")? {
+        let blocks = bytes > 0 && bytes % 512 == 0 && bytes <= 512 << 20;
+        return if blocks {
+            Ok(bytes)
+        } else {
+            usage_error("Record size must be a multiple of 512.")
+        };
+    }
     match args.number::<u64>("blocking-factor")? {
         None => Ok(20 * 512),
         Some(blocks @ 1..=0x10_0000) => Ok(blocks * 512),
