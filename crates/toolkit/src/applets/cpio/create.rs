@@ -47,11 +47,12 @@ pub(super) fn create(args: &Args) -> anyhow::Result<u8> {
         names: Names::read(),
         numbers: Numbers::new(args),
         linked: Vec::new(),
+        places: HashMap::new(),
         first_names: HashMap::new(),
         status: 0,
     };
     let base = folder(args);
-    for name in wanted(args)? {
+    for (place, name) in wanted(args)?.into_iter().enumerate() {
         let path = base.join(OsStr::from_bytes(&name));
         let shown = String::from_utf8_lossy(&name).into_owned();
         match metadata(args, &path) {
@@ -62,7 +63,7 @@ pub(super) fn create(args: &Args) -> anyhow::Result<u8> {
             }
             Ok(meta) => {
                 let inode = output.numbers.of(&meta);
-                output.member(Named { name, path, meta, inode })?;
+                output.member(Named { name, path, meta, inode, place })?;
             }
         }
         tell(args, &shown);
@@ -112,6 +113,8 @@ struct Named {
     meta: Metadata,
     /// In the archive.
     inode: u64,
+    /// Among all names.
+    place: usize,
 }
 
 impl Named {
@@ -136,6 +139,8 @@ struct Output<'a, W> {
     numbers: Numbers,
     /// Names of files that have more names, which may come.
     linked: Vec<Vec<Named>>,
+    /// Which of them a file's are.
+    places: HashMap<(u64, u64), usize>,
     /// By which name a file of several names is in an archive of `tar`.
     first_names: HashMap<(u64, u64), Vec<u8>>,
     status: u8,
@@ -157,19 +162,22 @@ impl<W: Write> Output<'_, W> {
         if !self.layout.data_comes_last() || !file.meta.is_file() || file.meta.nlink() < 2 {
             return self.add(&file, true);
         }
-        let same = |names: &Vec<Named>| names.first().is_some_and(|n| n.file() == file.file());
-        let known = self.linked.iter().position(same);
-        let (at, links) = (known.unwrap_or(self.linked.len()), file.meta.nlink());
+        let (id, links) = (file.file(), file.meta.nlink());
+        let at = *self.places.entry(id).or_insert(self.linked.len());
         match self.linked.get_mut(at) {
             Some(names) => names.push(file),
             None => self.linked.push(vec![file]),
         }
-        let complete = self.linked.get(at).map_or(0, Vec::len);
-        if u64::try_from(complete)? == links {
-            let names = self.linked.swap_remove(at);
-            self.names(&names)?;
+        let there = self.linked.get(at).map_or(0, Vec::len);
+        if u64::try_from(there)? < links {
+            return Ok(());
         }
-        Ok(())
+        self.places.remove(&id);
+        let names = self.linked.swap_remove(at);
+        if let Some(moved) = self.linked.get(at).and_then(|names| names.first()) {
+            self.places.insert(moved.file(), at);
+        }
+        self.names(&names)
     }
 
     fn names(&mut self, names: &[Named]) -> anyhow::Result<()> {
@@ -273,8 +281,17 @@ impl<W: Write> Output<'_, W> {
 
     /// The names that waited in vain for others, and the end.
     fn finish(&mut self) -> anyhow::Result<()> {
-        for names in std::mem::take(&mut self.linked) {
-            self.names(&names)?;
+        let mut names: Vec<Named> =
+            std::mem::take(&mut self.linked).into_iter().flatten().collect();
+        // From a stack, too: the data comes with the name that was the first.
+        names.sort_by_key(|name| std::cmp::Reverse(name.place));
+        let mut left: HashMap<_, usize> = HashMap::new();
+        names.iter().for_each(|name| *left.entry(name.file()).or_default() += 1);
+        for name in &names {
+            let count = left.entry(name.file()).or_default();
+            *count -= 1;
+            let with_data = *count == 0;
+            self.add(name, with_data)?;
         }
         if self.layout.is_tape() {
             self.copy(&mut io::repeat(0).take(1024))?;
