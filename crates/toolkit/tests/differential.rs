@@ -64,7 +64,8 @@ fn cases(file: &str, text: &str) -> Vec<Case> {
                 let unknown = |case: &&Case| case.line.contains(name);
                 let known = lists.iter().any(|(other, _)| other == name);
                 let early = cases.iter().find(unknown).filter(|_| !known);
-                assert!(early.is_none(), "{file}: {name} is used before: {}", early.unwrap().line);
+                let early = early.map(|case| case.line.as_str());
+                assert_eq!(early, None, "{file}: {name} stands behind a case of it");
                 let parts: Vec<String> = parts.split('|').map(|p| p.trim().to_owned()).collect();
                 lists.retain(|(other, _): &(String, _)| other != name);
                 lists.push((name.to_owned(), parts));
@@ -217,7 +218,7 @@ fn difference(bench: &Bench, case: &Case, prepared: &Prepared) -> Option<String>
 }
 
 #[test]
-#[should_panic = "@a is used before: c @a"]
+#[should_panic = "c: @a stands behind a case of it"]
 fn a_list_stands_before_its_cases() {
     cases("c", "$ c @a\n@a 1 | 2\n");
 }

@@ -19,13 +19,18 @@ use std::{
     os::unix::{ffi::OsStrExt as _, fs::FileExt as _},
 };
 
-pub(super) fn append(args: &Args) -> anyhow::Result<u8> {
+/// The archive that is changed, with its name. Only what takes members out wants one that is there.
+fn archive<'a>(args: &'a Args, create: bool, why: &str) -> anyhow::Result<(&'a OsStr, File)> {
     let Some(name) = args.value("file").filter(|name| *name != OsStr::new("-")) else {
-        return usage_error("-r and -u need -f FILE");
+        return usage_error(format!("{why} -f FILE"));
     };
-    let shown = || format!("{}: Cannot open", name.display());
-    let opened = File::options().read(true).write(true).create(true).truncate(false).open(name);
-    let mut file = opened.with_context(shown)?;
+    let opened = File::options().read(true).write(true).create(create).truncate(false).open(name);
+    let file = opened.with_context(|| format!("{}: Cannot open", name.display()))?;
+    Ok((name, file))
+}
+
+pub(super) fn append(args: &Args) -> anyhow::Result<u8> {
+    let (name, mut file) = archive(args, true, "-r and -u need")?;
     let (end, there) = members(&file).with_context(|| name.display().to_string())?;
     file.seek(SeekFrom::Start(end))?;
     let to = BufWriter::with_capacity(1 << 17, file);
@@ -58,19 +63,14 @@ fn members(file: &File) -> anyhow::Result<(u64, HashMap<OsString, i64>)> {
 
 /// Adds the members of other archives.
 pub(super) fn concatenate(args: &Args) -> anyhow::Result<u8> {
-    let Some(name) = args.value("file").filter(|name| *name != OsStr::new("-")) else {
-        return usage_error("-A needs -f FILE");
-    };
-    let shown = || format!("{}: Cannot open", name.display());
-    let opened = File::options().read(true).write(true).create(true).truncate(false).open(name);
-    let mut file = opened.with_context(shown)?;
+    let (name, mut file) = archive(args, true, "-A needs")?;
     let (end, _) = members(&file).with_context(|| name.display().to_string())?;
     file.seek(SeekFrom::Start(end))?;
     let mut to = Blocks::new(BufWriter::with_capacity(1 << 17, file), end);
     for name in &args.operands {
-        let from = File::open(name).with_context(|| format!("{}: Cannot open", name.display()))?;
+        let mut from =
+            File::open(name).with_context(|| format!("{}: Cannot open", name.display()))?;
         let (end, _) = members(&from).with_context(|| name.display().to_string())?;
-        let mut from = from;
         from.rewind()?;
         io::copy(&mut from.take(end), &mut to)?;
     }
@@ -88,11 +88,7 @@ fn finish(mut to: Blocks<BufWriter<File>>, record: u64) -> anyhow::Result<u8> {
 
 /// Takes members out of an archive: what is behind them moves forward.
 pub(super) fn delete(args: &Args) -> anyhow::Result<u8> {
-    let Some(name) = args.value("file").filter(|name| *name != OsStr::new("-")) else {
-        return usage_error("--delete needs -f FILE");
-    };
-    let shown = || format!("{}: Cannot open", name.display());
-    let mut file = File::options().read(true).write(true).open(name).with_context(shown)?;
+    let (_, mut file) = archive(args, false, "--delete needs")?;
     let mut how = Matching::MEMBERS;
     args.all().for_each(|(option, _)| how.take(option));
     let mut names: Vec<_> = args.operands.iter().map(|name| (name, false)).collect();
